@@ -1,0 +1,238 @@
+"""The nouns of a soak, as frozen values between functions (standard library only).
+
+Dictionaries appear only at the JSON edge; everything here is a dataclass or an enum.
+Times named ``mono_ns`` are ``CLOCK_MONOTONIC`` nanoseconds: one clock for all processes of a
+machine, so the history of the harness and the telemetry of the subject can be laid side by side.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+__all__ = [
+    "EXIT_CODES",
+    "SCHEMA_VERSION",
+    "CriterionResult",
+    "FaultPlan",
+    "HistoryLine",
+    "Operation",
+    "Outcome",
+    "Phase",
+    "Sample",
+    "Setting",
+    "Source",
+    "TelemetryEvent",
+    "Verdict",
+    "compose",
+]
+
+SCHEMA_VERSION: Final = 1
+"""Version of every document written here; a reader refuses any other."""
+
+
+class Outcome(enum.StrEnum):
+    """How an operation ended (after Jepsen)."""
+
+    OK = "ok"
+    """It happened and there is an answer."""
+    FAIL = "fail"
+    """It gave no answer: it refused, or it ended with an error."""
+    INFO = "info"
+    """It may have happened: it was killed, or it never ended."""
+
+
+class Phase(enum.StrEnum):
+    """Part of the run, in this order."""
+
+    COLD = "cold"
+    WARM = "warm"
+
+
+class Verdict(enum.StrEnum):
+    """Three values; no evidence is never green."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    UNKNOWN = "UNKNOWN"
+
+
+EXIT_CODES: Final[Mapping[Verdict, int]] = {
+    Verdict.PASS: 0,
+    Verdict.FAIL: 10,
+    Verdict.UNKNOWN: 11,
+}
+"""The exit code of a verdict (2 usage, 12 evidence broken, 1 crash, 130 interrupted)."""
+
+
+def compose(verdicts: Iterable[Verdict]) -> Verdict:
+    """Compose verdicts: FAIL beats UNKNOWN beats PASS; nothing at all is UNKNOWN.
+
+    The order is Jepsen's ``merge-valid`` (jepsen/checker.clj), with the empty case made UNKNOWN.
+    """
+    seen = set(verdicts)
+    if Verdict.FAIL in seen:
+        return Verdict.FAIL
+    if Verdict.UNKNOWN in seen or not seen:
+        return Verdict.UNKNOWN
+    return Verdict.PASS
+
+
+class Source(enum.StrEnum):
+    """Where a setting's value came from, strongest first."""
+
+    FLAG = "flag"
+    ENVIRONMENT = "environment"
+    CAMPAIGN = "campaign"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value and where it came from.
+
+    Args:
+        value: the value itself (``None``: not set, not used).
+        source: flag, environment, campaign or default.
+        origin: the flag, variable or file that gave it.
+    """
+
+    value: Any
+    source: Source
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One planned operation; a pure function of campaign, keys and seed.
+
+    Args:
+        index: 0-based position in the schedule.
+        phase: cold or warm.
+        kind: the operation kind of the target, such as ``ast.symbols``.
+        key: what it asks for: a module, a query.
+        first_ask: nobody asks this key earlier in the schedule, so a writer is sure to come.
+    """
+
+    index: int
+    phase: Phase
+    kind: str
+    key: str
+    first_ask: bool
+
+    @property
+    def op_id(self) -> str:
+        """The operation's name in history and telemetry, such as ``op-000012``."""
+        return f"op-{self.index:06d}"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultPlan:
+    """One planned fault.
+
+    Args:
+        fault_id: unique in the run, such as ``lock_hold-0``.
+        kind: the fault package's name.
+        at_op: it fires just before the operation of this index is invoked.
+        params: what the campaign's file and the dice said, with units in the names.
+    """
+
+    fault_id: str
+    kind: str
+    at_op: int
+    params: Mapping[str, Any]
+
+
+HistoryType = Literal["run", "phase", "invoke", "ok", "fail", "info", "fault", "probe"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryLine:
+    """One line of ``history.jsonl``; which fields are set depends on ``type``.
+
+    ``run`` and ``phase`` carry ``event``; ``invoke`` and its completion ``ok | fail | info`` carry
+    the operation; ``fault`` carries ``fault``, ``kind``, ``event``, ``detail``; ``probe`` (a look at
+    the subject's files after the last operation) carries ``kind`` and ``detail``.
+    ``None`` fields are left out of the line.
+    """
+
+    seq: int
+    type: HistoryType
+    mono_ns: int
+    schema_version: int | None = None
+    run_id: str | None = None
+    plan_sha256: str | None = None
+    event: str | None = None
+    phase: str | None = None
+    op: str | None = None
+    index: int | None = None
+    worker: int | None = None
+    kind: str | None = None
+    key: str | None = None
+    fault: str | None = None
+    pid: int | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    wall_ms: float | None = None
+    user_ms: float | None = None
+    sys_ms: float | None = None
+    max_rss_kb: int | None = None
+    answer_sha256: str | None = None
+    answer_bytes: int | None = None
+    stderr_bytes: int | None = None
+    reason: str | None = None
+    error: str | None = None
+    detail: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetryEvent:
+    """One event of the subject, as the source documents name its fields."""
+
+    ts: str
+    run_id: str
+    segment_id: str
+    cmd: str
+    args: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
+    timing_ms: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+    x: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One look at the cache's files: bytes and counts by role (database, wal, lock, other …)."""
+
+    mono_ns: int
+    ops_done: int
+    bytes_by_role: dict[str, int]
+    files_by_role: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CriterionResult:
+    """One criterion of the gate, judged.
+
+    Args:
+        rule: the comparison in words, such as ``locks.lock_wait > 0``.
+        observed: the value in the metrics (``None``: absent).
+        limit: what it was held against.
+        samples: how much evidence there was (``None``: absent).
+        floor: how much was asked for.
+        reason: why it is not PASS, in words; empty for PASS.
+        why: why the criterion matters (from the gate file).
+    """
+
+    criterion: str
+    rule: str
+    observed: Any
+    limit: Any
+    samples: int | None
+    floor: int
+    needs_faults: tuple[str, ...]
+    verdict: Verdict
+    reason: str
+    why: str
