@@ -1,0 +1,1 @@
+"""The stages of a soak; they share nothing but the run directory, and none imports another."""
