@@ -189,7 +189,8 @@ def _expectation(error: ValidationError) -> str:
         case "maximum":
             return f"at most {value}"
         case "pattern":
-            return f"text that matches {value}"
+            hint = error.schema.get("description", "")
+            return f"text that matches {value}" + (f" ({hint})" if hint else "")
         case "minItems":
             return f"at least {value} items"
         case _:
