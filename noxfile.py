@@ -116,7 +116,7 @@ def lint(session: nox.Session) -> None:
     workflows = sorted(map(str, Path(".github/workflows").glob("*.yml")))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
-    session.run("lint-imports", env={"PYTHONPATH": "src"})
+    session.run("lint-imports", env={"PYTHONPATH": "src:packages/trifecta/src"})
     session.run("check-jsonschema", "--check-metaschema", *schemas)
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
     session.run("zizmor", "--offline", "--no-progress", ".github/workflows")
