@@ -91,11 +91,15 @@ def install_wheels(session: nox.Session, *others: str) -> None:
     session.install(*built, *others, env={"UV_COMPILE_BYTECODE": "1"})  # pip compiles unasked
 
 
-@nox.session(default=False, requires=["wheels"], tags=["soak"])
+# Not uv: pip keeps the SHA-256 of the wheel it installed (PEP 610), uv does not, and the evidence
+# says which wheel ran.
+@nox.session(default=False, requires=["wheels"], tags=["soak"], venv_backend="virtualenv")
 def soak(session: nox.Session) -> None:
     """Soak the cache: clean, run, extract, gate, record (after --: --ops 40 --workers 3 …)."""
     install_wheels(session)
-    session.run("invoke", "soak", *session.posargs)
+    # After Ctrl-C a soak reaps its processes and leaves a run that can be read: that takes longer
+    # than the half second that nox gives.
+    session.run("invoke", "soak", *session.posargs, interrupt_timeout=60, terminate_timeout=10)
 
 
 @nox.session(python=PYTHONS, requires=["wheels"], tags=["check"])
