@@ -99,7 +99,7 @@ def soak(session: nox.Session) -> None:
     install_wheels(session)
     # After Ctrl-C a soak reaps its processes and leaves a run that can be read: that takes longer
     # than the half second that nox gives.
-    session.run("invoke", "soak", *session.posargs, interrupt_timeout=60, terminate_timeout=10)
+    session.run("invoke", "soak", *session.posargs, interrupt_timeout=10, terminate_timeout=30)
 
 
 @nox.session(python=PYTHONS, requires=["wheels"], tags=["check"])
