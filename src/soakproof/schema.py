@@ -27,6 +27,7 @@ __all__ = ["NAMES", "check", "load_json", "load_schema", "load_toml", "validator
 
 NAMES: Final = (
     "anchors",
+    "backlog",
     "campaign",
     "gate",
     "history-line",
