@@ -1,4 +1,7 @@
-"""The command line: ``soakproof <stage> [flags]``. Results on standard output, talk on standard error."""
+"""The command line: ``soakproof <stage> [flags]``.
+
+Results go to standard output, talk to standard error.
+"""
 
 from __future__ import annotations
 

@@ -9,10 +9,13 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from soakproof.errors import Interrupted, SoakError
 from soakproof.rundir import Project, RunDir
+
+if TYPE_CHECKING:
+    from soakproof.stages.record import RecordResult
 
 __all__ = ["COMMANDS", "guarded"]
 
@@ -96,7 +99,7 @@ def record(flags: Flags) -> int:
 
     project, run_dir = _opened(flags)
     result = stage(project, run_dir, allow_dirty=bool(flags.get("allow_dirty")))
-    _show_record(project, run_dir, result)
+    _show_record(result)
     return 0
 
 
@@ -106,7 +109,7 @@ def everything(flags: Flags) -> int:
 
     project = Project.find()
     soaked = soak(project, flags, os.environ, allow_dirty=bool(flags.get("allow_dirty")))
-    _show_record(project, soaked.run_dir, soaked.recorded)
+    _show_record(soaked.recorded)
     _show(soaked.verdict)
     return int(soaked.verdict["exit_code"])
 
@@ -135,8 +138,7 @@ def _show(verdict: dict[str, Any]) -> None:
     print(verdict_lines(verdict), flush=True)
 
 
-def _show_record(project: Project, run_dir: RunDir, result: Any) -> None:  # noqa: ANN401
+def _show_record(result: RecordResult) -> None:
     from soakproof.report.terminal import summary_lines
 
     print(summary_lines(result))
-

@@ -27,7 +27,7 @@ _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The checkout (or any folder) whose ``_ctx/`` keeps the record and whose ``eval/`` says what to do.
+    """The folder whose ``_ctx/`` keeps the record and whose ``eval/`` says what to do.
 
     Args:
         root: absolute path of the folder.
@@ -37,7 +37,7 @@ class Project:
 
     @classmethod
     def find(cls, start: Path | None = None) -> Self:
-        """Return the nearest folder upwards that has ``eval/campaigns`` or ``_ctx``, else ``start``."""
+        """Return the nearest folder upwards with ``eval/campaigns`` or ``_ctx``, else ``start``."""
         here = (start or Path.cwd()).resolve()
         for folder in (here, *here.parents):
             if (folder / "eval" / "campaigns").is_dir() or (folder / "_ctx").is_dir():
@@ -103,7 +103,9 @@ class Project:
             try:
                 run_id = self.latest.read_text("utf-8").strip()
             except FileNotFoundError:
-                raise MissingInput(self.latest, "no run yet: begin with `soakproof clean`") from None
+                raise MissingInput(
+                    self.latest, "no run yet: begin with `soakproof clean`"
+                ) from None
         if not _RUN_ID.fullmatch(run_id):
             raise UsageError(f"run id {run_id!r}: expected the name of a folder in {self.runs}")
         run = RunDir(self.runs / run_id)
@@ -224,7 +226,7 @@ class LineWriter:
 
 
 def as_json(value: object, *, compact: bool = False) -> bytes:
-    """Return JSON of a dataclass or of plain data, ending in a line feed; same value, same bytes."""
+    """Return JSON of a dataclass or plain data, with a line feed; same value, same bytes."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {
             item.name: part

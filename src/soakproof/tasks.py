@@ -10,6 +10,8 @@ validated in one place); none uses ``pre=``, which takes no parameters.
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from invoke import Collection, Context, Exit, task
 
 from soakproof.commands import COMMANDS, guarded
@@ -110,6 +112,7 @@ def all_(
 
 ns = Collection("soak")
 ns.add_task(all_, name="all", default=True)
-for _task in (clean, anchors, run, extract, gate, record):
-    ns.add_task(_task)
+_STAGES: Final[tuple[Any, ...]] = (clean, anchors, run, extract, gate, record)
+for _stage in _STAGES:
+    ns.add_task(_stage)
 ns.configure({"tasks": {"dedupe": False}})

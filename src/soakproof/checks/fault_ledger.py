@@ -1,4 +1,4 @@
-"""The ledger of faults: planned → fired → took effect → healed, and what the subject said meanwhile."""
+"""The ledger of faults: planned → fired → took effect → healed, beside what the subject said."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Ledger:
         return sum(count - 1 for _, count, _ in self._answers.values())
 
     def keys_contradicted(self) -> int:
-        """Return the keys for which not every answer was the same (nobody edits in this campaign)."""
+        """Return how many keys had differing answers (nobody edits in this campaign)."""
         return sum(contradicted for _, _, contradicted in self._answers.values())
 
     def _invoke(self, line: HistoryLine) -> None:

@@ -9,7 +9,7 @@ __all__ = ["nearest_rank"]
 
 
 def nearest_rank(ordered: Sequence[float], share: float) -> float:
-    """Return the smallest value that at least ``share`` of ``ordered`` (ascending, not empty) reach.
+    """Return the smallest of ``ordered`` (ascending, not empty) that ``share`` of it do not exceed.
 
     The nearest-rank definition: always a value that was measured
     (Hyndman & Fan 1996, "Sample Quantiles in Statistical Packages", definition 1).

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from soakproof.faults.holder import Holder
 from soakproof.dice import stream, uniform_int
+from soakproof.faults.holder import Holder
 from soakproof.model import FaultPlan, Operation
 from soakproof.proc import context_switches, open_paths
 
@@ -62,7 +62,10 @@ class Planner:
         if not first and (near or not wanted):
             return None
         low, high = self._params["hold_ms"]
-        params = {"hold_ms": uniform_int(dice, low, high), "max_hold_ms": self._params["max_hold_ms"]}
+        params = {
+            "hold_ms": uniform_int(dice, low, high),
+            "max_hold_ms": self._params["max_hold_ms"],
+        }
         plan = FaultPlan(f"{KIND}-{self._count}", KIND, operation.index, params)
         self._last = operation.index
         self._count += 1
@@ -75,8 +78,8 @@ class LockHold:
     Args:
         plan: when and how long.
         lock_path: the lock file.
-        say: called as ``say(event, detail)`` for the ledger: ``fired``, ``took_effect``, ``healed``,
-            ``failed``.
+        say: called as ``say(event, detail)`` for the ledger, with ``fired``, ``took_effect``,
+            ``healed`` or ``failed``.
     """
 
     def __init__(
@@ -130,7 +133,9 @@ class LockHold:
         said = holder.said()
         if said.startswith(b"held"):
             self._fired_ns = now_ns
-            self._say("fired", {"hold_ms": self.plan.params["hold_ms"], "lock": self._lock_path.name})
+            self._say(
+                "fired", {"hold_ms": self.plan.params["hold_ms"], "lock": self._lock_path.name}
+            )
         elif said or holder.ended():
             self._give_up(holder, f"the holder did not get the lock (it said {said!r})")
         elif now_ns - self._started_ns > _START_MS * _NS_PER_MS:

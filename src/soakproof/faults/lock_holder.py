@@ -1,4 +1,4 @@
-"""Hold a lock file: a process of its own, run as ``python -m soakproof.faults.lock_holder FILE MAX_MS``.
+"""Hold a lock file: ``python -m soakproof.faults.lock_holder FILE MAX_MS``, a process of its own.
 
 It takes the lock as any other user of the cache would (``filelock``, that is ``flock``), prints
 ``held``, and lets go when a line or the end of its standard input comes, or after MAX_MS.
@@ -19,7 +19,7 @@ _MS_PER_S: Final = 1000
 
 
 def main(argv: list[str]) -> int:
-    """Hold ``argv[0]`` for at most ``argv[1]`` milliseconds; 0: it was held, 3: it was not to be had."""
+    """Hold ``argv[0]`` for at most ``argv[1]`` milliseconds; 0: held, 3: it was not to be had."""
     path, max_ms = argv[0], int(argv[1])
     try:
         with FileLock(path, timeout=max_ms / _MS_PER_S):

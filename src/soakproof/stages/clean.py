@@ -59,7 +59,9 @@ def clean(project: Project, flags: Mapping[str, str | None], environ: Mapping[st
         ConfigError: the campaign, target or gate file is wrong (key and line).
         MissingInput: one of them is not there.
     """
-    campaign = resolve("campaign", flags, environ, default=(DEFAULT_CAMPAIGN, "the default campaign"))
+    campaign = resolve(
+        "campaign", flags, environ, default=(DEFAULT_CAMPAIGN, "the default campaign")
+    )
     files = _read(project, campaign.value, flags)
     shown = project.relative(files.campaign_path)
     defaults = files.campaign["defaults"]
@@ -129,7 +131,7 @@ def _read(project: Project, campaign_name: str, flags: Mapping[str, str | None])
 
 
 def _find(project: Project, name: str, folder: str) -> Path:
-    """Return the file of a path or of a bare name (``ast_cache`` → ``eval/campaigns/ast_cache.toml``)."""
+    """Return the file of a path or a bare name (``x`` → ``eval/campaigns/x.toml``)."""
     given = Path(name)
     candidates = [given, project.root / given, project.root / "eval" / folder / f"{name}.toml"]
     for path in candidates:
@@ -144,9 +146,7 @@ def _command(files: _Files, flags: Mapping[str, str | None]) -> Setting:
         flag = "--target-command"
         return Setting(list(resolve_command(shlex.split(given), flag)), Source.FLAG, flag)
     origin = files.target_path.name
-    return Setting(
-        list(resolve_command(files.target["command"], origin)), Source.CAMPAIGN, origin
-    )
+    return Setting(list(resolve_command(files.target["command"], origin)), Source.CAMPAIGN, origin)
 
 
 def _gate_setting(project: Project, files: _Files, flags: Mapping[str, str | None]) -> Setting:
@@ -158,7 +158,7 @@ def _gate_setting(project: Project, files: _Files, flags: Mapping[str, str | Non
 def _create(
     project: Project, flags: Mapping[str, str | None], environ: Mapping[str, str], default: str
 ) -> tuple[RunDir, Setting]:
-    """Make the run's folder; a name of our own choosing gets a number where two soaks begin at once."""
+    """Make the run's folder; a name of our own gets a number where two soaks begin at once."""
     setting = resolve("run_id", flags, environ, default=(default, "time and campaign"))
     if setting.source is not Source.DEFAULT:
         return project.create_run(setting.value), setting
@@ -207,4 +207,3 @@ def _digest(files: _Files, segment: Segment, seed: int, ops: int | None) -> str:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-

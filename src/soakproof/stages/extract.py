@@ -231,5 +231,3 @@ def _informational(ledger: Ledger) -> dict[str, Any]:
         "throughput_ops_s": round(done / elapsed_s, 2) if elapsed_s else None,
         "elapsed_s": elapsed_s,
     }
-
-

@@ -1,6 +1,6 @@
 """Stage gate: from validated metrics to a verdict. The same metrics and gate give the same bytes.
 
-Reads ``metrics.json`` only after the schema accepted it, and the gate file; writes ``verdict.json``.
+Reads the gate file, and ``metrics.json`` once its schema accepted it; writes ``verdict.json``.
 """
 
 from __future__ import annotations

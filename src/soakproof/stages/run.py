@@ -30,7 +30,6 @@ from soakproof.model import (
     HistoryLine,
     Operation,
     Outcome,
-    Phase,
     Sample,
 )
 from soakproof.proc import Ended
@@ -249,7 +248,11 @@ class _Soak:
         )
 
     def _complete(
-        self, operation: Operation, worker: int, outcome: Outcome, **fields: Any  # noqa: ANN401
+        self,
+        operation: Operation,
+        worker: int,
+        outcome: Outcome,
+        **fields: Any,  # noqa: ANN401
     ) -> None:
         self._write(
             outcome.value,
@@ -260,7 +263,9 @@ class _Soak:
             **fields,
         )
         self._done += 1
-        self._progress.completed(outcome, operation.op_id, fields.get("reason"), fields.get("error"))
+        self._progress.completed(
+            outcome, operation.op_id, fields.get("reason"), fields.get("error")
+        )
 
     def _sayer(self, fault: FaultPlan) -> Any:  # noqa: ANN401 - a closure
         def say(event: str, detail: dict[str, Any]) -> None:
@@ -334,7 +339,12 @@ def _subject(project: Project, plan: Mapping[str, Any]) -> dict[str, Any]:
     source = target.get("source", {})
     name = source.get("distribution", target["name"])
     if "about" not in target:
-        unknown = {"editable": False, "wheel_sha256": None, "commit": None, "differs": []}
+        unknown: dict[str, Any] = {
+            "editable": False,
+            "wheel_sha256": None,
+            "commit": None,
+            "differs": [],
+        }
         return {"name": name, "version": "unknown", **unknown}
     said = about(plan["settings"]["target_command"]["value"], target["about"])
     prefixes = {source["prefix"]: "."} if "prefix" in source else {}

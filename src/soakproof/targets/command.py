@@ -51,7 +51,11 @@ def about(command: Sequence[str], arguments: Sequence[str]) -> dict[str, Any]:
     shown = " ".join(argv)
     try:
         done = subprocess.run(
-            argv, capture_output=True, timeout=_ABOUT_DEADLINE_S, check=True, stdin=subprocess.DEVNULL
+            argv,
+            capture_output=True,
+            timeout=_ABOUT_DEADLINE_S,
+            check=True,
+            stdin=subprocess.DEVNULL,
         )
         document = json.loads(done.stdout)
         if not isinstance(document, dict) or not {"version", "package_dir"} <= document.keys():

@@ -16,9 +16,12 @@ OTHER: Final = "other"
 """The role of a file that no rule names."""
 
 
-def files_by_role(folder: Path, roles: Sequence[Mapping[str, str]]) -> dict[str, list[os.DirEntry[str]]]:
-    """Return role → files; every role is there, and :data:`OTHER`. The first rule that matches wins."""
-    found: dict[str, list[os.DirEntry[str]]] = {rule["role"]: [] for rule in roles} | {OTHER: []}
+def files_by_role(
+    folder: Path, roles: Sequence[Mapping[str, str]]
+) -> dict[str, list[os.DirEntry[str]]]:
+    """Return role → files, with every role and :data:`OTHER`; the first rule that matches wins."""
+    found: dict[str, list[os.DirEntry[str]]] = {rule["role"]: [] for rule in roles}
+    found[OTHER] = []
     try:
         with os.scandir(folder) as entries:
             files = sorted((entry for entry in entries), key=lambda entry: entry.name)
@@ -31,7 +34,9 @@ def files_by_role(folder: Path, roles: Sequence[Mapping[str, str]]) -> dict[str,
     return found
 
 
-def measure(folder: Path, roles: Sequence[Mapping[str, str]]) -> tuple[dict[str, int], dict[str, int]]:
+def measure(
+    folder: Path, roles: Sequence[Mapping[str, str]]
+) -> tuple[dict[str, int], dict[str, int]]:
     """Return bytes and number of files by role; a file that goes away meanwhile counts as gone."""
     sizes: dict[str, int] = {}
     counts: dict[str, int] = {}

@@ -66,7 +66,7 @@ class Workload:
 
 
 def cold_count(workload: Workload, ops: int) -> int:
-    """Return how many of ``ops`` operations are cold: the share, but each phase has at least one."""
+    """Return how many of ``ops`` operations are cold: the share, but at least one a phase."""
     return max(1, min(ops - 1, round(ops * workload.cold_share)))
 
 
@@ -106,7 +106,9 @@ def schedule(workload: Workload, seed: int, ops: int | None) -> Iterator[Operati
 
 
 def _opening_kind(workload: Workload) -> str:
-    return next((kind for kind in workload.mix if kind in workload.writers), next(iter(workload.mix)))
+    return next(
+        (kind for kind in workload.mix if kind in workload.writers), next(iter(workload.mix))
+    )
 
 
 def _weighted(mix: Mapping[str, float], roll: float) -> str:
@@ -115,7 +117,7 @@ def _weighted(mix: Mapping[str, float], roll: float) -> str:
         left -= weight
         if left < 0:
             return kind
-    return next(reversed(mix))
+    return list(mix)[-1]
 
 
 def digest(operations: Iterable[Operation], faults: Iterable[FaultPlan]) -> str:

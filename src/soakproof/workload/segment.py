@@ -20,7 +20,7 @@ from soakproof.errors import ConfigError
 __all__ = ["Segment", "prepare_stdlib", "stdlib_modules"]
 
 _NEVER: Final = frozenset({"site-packages", "__pycache__", "test", "tests", "idle_test"})
-"""Folders of the standard library that are not modules for users (tests hold files that do not parse)."""
+"""Folders that are not modules for users (tests hold files that do not parse)."""
 
 _README: Final = """# Segment
 
@@ -58,15 +58,15 @@ def stdlib_modules(exclude: Sequence[str]) -> Iterator[tuple[str, Path]]:
     for path in sorted(root.rglob("*.py")):
         relative = path.relative_to(root)
         parts = relative.with_suffix("").parts
-        if left_out.isdisjoint(parts) and all(part.isidentifier() for part in parts):
-            if parts[-1] != "__init__":
-                yield ".".join(parts), relative
+        named = all(part.isidentifier() for part in parts) and parts[-1] != "__init__"
+        if named and left_out.isdisjoint(parts):
+            yield ".".join(parts), relative
 
 
 def prepare_stdlib(
     folder: Path, *, count: int, exclude: Sequence[str], seed: int, campaign_path: Path
 ) -> Segment:
-    """Copy ``count`` modules of the running interpreter's library, chosen by the seed, to ``folder``.
+    """Copy ``count`` modules of the running Python's library, chosen by the seed, to ``folder``.
 
     Packages' ``__init__`` files come along. Takes well under a second for several hundred modules.
 

@@ -28,7 +28,7 @@ _POLITE_MS: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How an operation is started: an absolute executable with its arguments, and the environment."""
+    """How an operation is started: an absolute executable, its arguments, the environment."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
