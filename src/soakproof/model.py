@@ -153,8 +153,8 @@ class HistoryLine:
     """One line of ``history.jsonl``; which fields are set depends on ``type``.
 
     ``run`` and ``phase`` carry ``event``; ``invoke`` and its completion ``ok | fail | info`` carry
-    the operation; ``fault`` carries ``fault``, ``kind``, ``event``, ``detail``; ``probe`` (a look at
-    the subject's files after the last operation) carries ``kind`` and ``detail``.
+    the operation; ``fault`` carries ``fault``, ``kind``, ``event``, ``detail``; ``probe`` (a look
+    at the subject's files after the last operation) carries ``kind`` and ``detail``.
     ``None`` fields are left out of the line.
     """
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from soakproof.errors import MissingInput, UsageError
+from soakproof.errors import MissingInput, RunExists, UsageError
 
 __all__ = ["LineWriter", "Project", "RunDir", "as_json", "read_lines", "write_bytes", "write_json"]
 
@@ -27,7 +27,7 @@ _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The checkout (or any folder) whose ``_ctx/`` keeps the record and whose ``eval/`` says what to do.
+    """The folder whose ``_ctx/`` keeps the record and whose ``eval/`` says what to do.
 
     Args:
         root: absolute path of the folder.
@@ -37,7 +37,7 @@ class Project:
 
     @classmethod
     def find(cls, start: Path | None = None) -> Self:
-        """Return the nearest folder upwards that has ``eval/campaigns`` or ``_ctx``, else ``start``."""
+        """Return the nearest folder upwards with ``eval/campaigns`` or ``_ctx``, else ``start``."""
         here = (start or Path.cwd()).resolve()
         for folder in (here, *here.parents):
             if (folder / "eval" / "campaigns").is_dir() or (folder / "_ctx").is_dir():
@@ -72,7 +72,8 @@ class Project:
         """Make the folder of a new run and remember it as the latest.
 
         Raises:
-            UsageError: the id is not a file name, or a run of this id is there already.
+            UsageError: the id is not a file name.
+            RunExists: a run of this id is there already.
         """
         if not _RUN_ID.fullmatch(run_id):
             message = (
@@ -88,7 +89,7 @@ class Project:
                 f"run id {run_id!r}: {self.relative(run.path)} is there already, and evidence is "
                 "never overwritten; choose another --run-id, or remove that folder yourself"
             )
-            raise UsageError(message) from None
+            raise RunExists(message) from None
         write_bytes(self.latest, f"{run_id}\n".encode())
         return run
 
@@ -102,7 +103,9 @@ class Project:
             try:
                 run_id = self.latest.read_text("utf-8").strip()
             except FileNotFoundError:
-                raise MissingInput(self.latest, "no run yet: begin with `soakproof clean`") from None
+                raise MissingInput(
+                    self.latest, "no run yet: begin with `soakproof clean`"
+                ) from None
         if not _RUN_ID.fullmatch(run_id):
             raise UsageError(f"run id {run_id!r}: expected the name of a folder in {self.runs}")
         run = RunDir(self.runs / run_id)
@@ -223,7 +226,7 @@ class LineWriter:
 
 
 def as_json(value: object, *, compact: bool = False) -> bytes:
-    """Return JSON of a dataclass or of plain data, ending in a line feed; same value, same bytes."""
+    """Return JSON of a dataclass or plain data, with a line feed; same value, same bytes."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {
             item.name: part

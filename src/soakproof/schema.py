@@ -20,7 +20,6 @@ from soakproof.errors import ConfigError, InvalidDocument, MissingInput
 from soakproof.toml_lines import line_of
 
 if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
 __all__ = ["NAMES", "check", "load_json", "load_schema", "load_toml", "validator"]
@@ -60,7 +59,7 @@ def validator(name: str) -> Validator:
     return Draft202012Validator(load_schema(name))
 
 
-def check(document: object, name: str, where: Path | str) -> None:
+def check(document: Any, name: str, where: Path | str) -> None:  # noqa: ANN401
     """Hold a document against a schema.
 
     Args:
@@ -153,7 +152,7 @@ def _not_finite(document: object, json_path: str) -> tuple[str, str, str] | None
     return next(filter(None, (_not_finite(value, at) for at, value in children)), None)
 
 
-def _worst(errors: Iterable[ValidationError]) -> tuple[str, str, str] | None:
+def _worst(errors: Iterable[Any]) -> tuple[str, str, str] | None:
     """Return (JSON path, expected, found) of the error to show, or nothing.
 
     The deepest error is the most exact one; an unknown key is reported at the key itself.
@@ -173,7 +172,7 @@ def _worst(errors: Iterable[ValidationError]) -> tuple[str, str, str] | None:
     return error.json_path, _expectation(error), _short(error.instance)
 
 
-def _expectation(error: ValidationError) -> str:
+def _expectation(error: Any) -> str:  # noqa: ANN401 - jsonschema.ValidationError
     value = error.validator_value
     match error.validator:
         case "type":
@@ -190,7 +189,8 @@ def _expectation(error: ValidationError) -> str:
         case "maximum":
             return f"at most {value}"
         case "pattern":
-            return f"text that matches {value}"
+            hint = error.schema.get("description", "")
+            return f"text that matches {value}" + (f" ({hint})" if hint else "")
         case "minItems":
             return f"at least {value} items"
         case _:

@@ -1,0 +1,140 @@
+# /// script
+# dependencies = ["nox>=2025.10.14"]
+# ///
+"""The environments: what is installed where, on which Python, and what is started in it.
+
+``nox -l`` is the index.
+What the stages of a soak do, and in which order, is not said here: see ``tasks.py``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+import nox
+
+HERE: Final = Path(__file__).resolve().parent
+PYPROJECT: Final = nox.project.load_toml(HERE / "pyproject.toml")
+PYTHONS: Final = nox.project.python_versions(PYPROJECT)
+"""What the classifiers promise; CI takes its matrix from here through ``nox --list --json``."""
+
+
+def free_envdir() -> Path:
+    """Return a folder for environments that no other nox of this checkout is using.
+
+    nox empties an environment before it fills it, so a second ``nox -s soak`` would pull the
+    programs from under the first.
+    The lock is the folder's own and ends with this process, however that ends.
+    """
+    for number in itertools.count(1):
+        folder = HERE / (".nox" if number == 1 else f".nox-{number}")
+        folder.mkdir(exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+        else:
+            return folder  # the handle stays open on purpose: closing it gives the lock away
+    raise AssertionError
+
+
+def show_pyenv() -> None:
+    """Let nox find every interpreter that pyenv keeps.
+
+    A pyenv shim answers only for the versions in use, so the others would count as missing.
+    Somebody who set ``PYENV_VERSION`` has chosen already.
+    """
+    root = Path(os.environ.get("PYENV_ROOT") or "~/.pyenv").expanduser() / "versions"
+    kept = [path.name for path in root.glob("3.*") if re.fullmatch(r"3\.\d+\.\d+", path.name)]
+    wanted = [name for name in kept if name.rpartition(".")[0] in PYTHONS]
+    if wanted:
+        os.environ.setdefault("PYENV_VERSION", ":".join(sorted(wanted)))
+
+
+nox.needs_version = ">=2025.10.14"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "types", "tests"]
+# The interpreters that are here are tested; the network is not asked for others.
+nox.options.download_python = "never"
+# nox makes a missing interpreter an error where CI is set; what CI must have is said in .ci/run,
+# which counts the interpreters that were tested and names the skipped ones.
+nox.options.error_on_missing_interpreters = False
+if __name__ != "__main__":  # nox.main() below imports this file once more
+    show_pyenv()
+    nox.options.envdir = free_envdir()
+
+
+@nox.session(default=False, reuse_venv=True, tags=["build"])
+def wheels(session: nox.Session) -> None:
+    """Build both wheels, once for all sessions that install them."""
+    session.install("build", *PYPROJECT["build-system"]["requires"])
+    into = session.cache_dir / "wheels"
+    for old in into.glob("*.whl"):
+        old.unlink()
+    for project in (".", "packages/trifecta"):
+        build = ("python", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(into))
+        session.run(*build, project, silent=True)
+
+
+def install_wheels(session: nox.Session, *others: str) -> None:
+    """Install the wheel files (a folder's name would give uv's cached build of it) and others.
+
+    Bytecode is compiled now: a soak starts hundreds of processes, and none should do it then.
+    """
+    built = sorted(map(str, (session.cache_dir / "wheels").glob("*.whl")))
+    session.install(*built, *others, env={"UV_COMPILE_BYTECODE": "1"})  # pip compiles unasked
+
+
+# Not uv: pip keeps the SHA-256 of the wheel it installed (PEP 610), uv does not, and the evidence
+# says which wheel ran.
+@nox.session(default=False, requires=["wheels"], tags=["soak"], venv_backend="virtualenv")
+def soak(session: nox.Session) -> None:
+    """Soak the cache: clean, run, extract, gate, record (after --: --ops 40 --workers 3 …)."""
+    install_wheels(session)
+    # After Ctrl-C a soak reaps its processes and leaves a run that can be read: that takes longer
+    # than the half second that nox gives.
+    session.run("invoke", "soak", *session.posargs, interrupt_timeout=10, terminate_timeout=30)
+
+
+@nox.session(python=PYTHONS, requires=["wheels"], tags=["check"])
+def tests(session: nox.Session) -> None:
+    """Test the installed wheels (after --: arguments for pytest)."""
+    install_wheels(session, *nox.project.dependency_groups(PYPROJECT, "test"))
+    # A selection may leave one of the two suites without tests (exit code 5).
+    codes = [0, 5] if session.posargs else [0]
+    for suite in ("tests", "packages/trifecta/tests"):
+        session.run("pytest", "-n", "2", suite, *session.posargs, success_codes=codes)
+
+
+@nox.session(tags=["check"])
+def lint(session: nox.Session) -> None:
+    """Lint code, floors (who may import whom), schemas and workflows."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
+    schemas = sorted(map(str, Path("schemas").glob("*.json")))
+    workflows = sorted(map(str, Path(".github/workflows").glob("*.yml")))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports", env={"PYTHONPATH": "src:packages/trifecta/src"})
+    session.run("check-jsonschema", "--check-metaschema", *schemas)
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("zizmor", "--offline", "--no-progress", ".github/workflows")
+
+
+@nox.session(tags=["check"])
+def types(session: nox.Session) -> None:
+    """Type-check everything, strictly."""
+    groups = nox.project.dependency_groups(PYPROJECT, "test", "type")
+    session.install(*PYPROJECT["project"]["dependencies"], *groups)
+    session.run("mypy")
+    with session.chdir("packages/trifecta"):
+        session.run("mypy")
+
+
+if __name__ == "__main__":
+    nox.main()
