@@ -43,7 +43,7 @@ class PackageRevision:
     Args:
         name: the distribution.
         version: its version.
-        editable: it runs from the checkout, not from a wheel.
+        editable: it runs from where it was written, not from a wheel.
         wheel_sha256: SHA-256 of the wheel, where the installer kept it (PEP 610).
         commit: HEAD, when every file is HEAD's; else ``None``.
         differs: files that are missing, changed or unknown to HEAD, relative to the package.
@@ -94,13 +94,15 @@ def package_revision(
     package_dir = package_dir.resolve()
     root = checkout_root.resolve()
     origin = _direct_url(name, package_dir)
+    url = {} if origin is None else origin
     in_checkout = any(package_dir == root / prefix for prefix in prefixes)
     differs = _differences(package_dir, root, prefixes, in_checkout=in_checkout)
     return PackageRevision(
         name=name,
         version=version,
-        editable=in_checkout or bool(origin.get("dir_info", {}).get("editable")),
-        wheel_sha256=_wheel_sha256(origin),
+        # A wheel always lies beside its metadata; what does not runs from where it was written.
+        editable=origin is None or bool(url.get("dir_info", {}).get("editable")),
+        wheel_sha256=_wheel_sha256(url),
         commit=head_commit(root) if differs == () else None,
         differs=differs or (),
     )
@@ -110,6 +112,8 @@ def _differences(
     package_dir: Path, root: Path, prefixes: Mapping[str, str], *, in_checkout: bool
 ) -> tuple[str, ...] | None:
     """Return the files that are not HEAD's; ``None``: HEAD knows no such package, or no git."""
+    if not prefixes:
+        return None
     wanted: dict[str, tuple[Path, str | None]] = {}
     for prefix, place in prefixes.items():
         blobs = head_blobs(root, prefix)
@@ -141,8 +145,12 @@ def _blob_name(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _direct_url(name: str, package_dir: Path) -> dict[str, Any]:
-    """Return PEP 610's ``direct_url.json`` of the distribution beside the package, or nothing."""
+def _direct_url(name: str, package_dir: Path) -> dict[str, Any] | None:
+    """Return PEP 610's ``direct_url.json`` of the distribution beside the package.
+
+    Returns:
+        Nothing in it where the installer wrote none; ``None`` where there is no such distribution.
+    """
     for folder in sorted(package_dir.parent.glob("*.dist-info")):
         found = PathDistribution(folder)
         if _normal(folder.name.split("-")[0]) != _normal(name):
@@ -152,7 +160,7 @@ def _direct_url(name: str, package_dir: Path) -> dict[str, Any]:
         except ValueError:
             return {}
         return document if isinstance(document, dict) else {}
-    return {}
+    return None
 
 
 def _normal(name: str) -> str:

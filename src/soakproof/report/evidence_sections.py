@@ -65,18 +65,19 @@ def packages(run: Mapping[str, Any]) -> list[str]:
     rows = []
     for part in ("subject", "harness"):
         each = run[part]
-        origin = "the checkout (editable)" if each["editable"] else "a wheel"
+        origin = "its source folder" if each["editable"] else "a wheel"
         sha256 = code(each["wheel_sha256"]) if each["wheel_sha256"] else "not kept by the installer"
         commit = code(each["commit"]) if each["commit"] else "no known commit"
         rows.append((part, plain(f"{each['name']} {each['version']}"), origin, commit, sha256))
     checkout = run["checkout"]
     state = {True: "dirty", False: "clean", None: "of unknown state"}[checkout["dirty"]]
+    head = code(checkout["commit"]) if checkout["commit"] else "no commit"
     lines = [
         "A commit is named only where every installed file is byte for byte that commit's.",
         "",
         *table(("part", "distribution", "from", "commit", "wheel's SHA-256"), rows),
         "",
-        f"The checkout was {state}, at {code(checkout['commit'] or 'no commit')}.",
+        f"The checkout was {state}, at {head}.",
     ]
     for title, files in (
         ("Files that differ from HEAD", checkout["dirty_files"]),

@@ -84,8 +84,8 @@ def integrity(metrics: Mapping[str, Any]) -> list[str]:
     )
     return [
         (
-            f"`PRAGMA integrity_check` of {seen['databases_checked']} databases: "
-            f"{value(seen['integrity_check'])}."
+            f"Databases checked by `PRAGMA integrity_check`: {seen['databases_checked']}; "
+            f"answer: {value(seen['integrity_check'])}."
         ),
         "",
         *table(("file", "role", "result", "bytes", "rows by table"), rows),
@@ -114,16 +114,12 @@ def growth(metrics: Mapping[str, Any]) -> list[str]:
 def operations(metrics: Mapping[str, Any]) -> list[str]:
     """Return operations by kind and outcome, from the harness's own ledger."""
     ops = metrics["ops"]
-    planned = "by time" if ops["ops_planned"] is None else f"{ops['ops_planned']} planned"
     rows = (
         (code(kind), each["ok"], each["fail"], each["info"])
         for kind, each in sorted(ops["by_kind"].items())
     )
     return [
-        (
-            f"{planned}, {ops['invoked']} invoked, {ops['ops_total']} completed "
-            f"({ops['duplicate_completions']} twice)."
-        ),
+        (f"{ops['ops_planned']} planned, {ops['invoked']} invoked, {ops['ops_total']} completed."),
         (
             f"{ops['answers_compared']} answers were compared with an earlier one of the same key; "
             f"{ops['keys_contradicted']} keys were contradicted."

@@ -6,25 +6,19 @@ The subject is asked where it lies; it is never imported.
 
 from __future__ import annotations
 
-import json
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from soakproof.errors import ConfigError, InvalidDocument, MissingInput
 from soakproof.evidence.source_anchors import search
 from soakproof.model import SCHEMA_VERSION
 from soakproof.rundir import Project, RunDir, write_json
 from soakproof.schema import check, load_json
+from soakproof.targets.command import about
 
 __all__ = ["anchors"]
-
-_ABOUT_DEADLINE_S: Final = 60.0
-"""A hang guard, not a speed claim."""
-
-_STDERR_CHARS: Final = 200
 
 
 def anchors(project: Project, run: RunDir) -> Path:
@@ -38,8 +32,9 @@ def anchors(project: Project, run: RunDir) -> Path:
         The file that was written.
 
     Raises:
-        ConfigError: the target lists anchors but has no ``about`` command, or that failed.
+        ConfigError: the target lists anchors but has no ``about`` command.
         InvalidDocument: the plan, or what ``about`` printed, is not what it has to be.
+        SoakError: the ``about`` command failed.
         MissingInput: there is no plan, or no Python source where the subject says it lies.
 
     Starts one process of the subject.
@@ -75,55 +70,21 @@ def anchors(project: Project, run: RunDir) -> Path:
 
 def _about(plan: Mapping[str, Any]) -> tuple[Path, str]:
     """Ask the subject where it lies and which version it is."""
-    if "about" not in plan["target"]:
+    target = plan["target"]
+    if "about" not in target:
         problem = "expected a command that says where the package lies, for `anchors`; found none"
         raise ConfigError(plan["target_path"], problem, key="about")
-    argv = [*plan["settings"]["target_command"]["value"], *plan["target"]["about"]]
-    name = f"standard output of `{' '.join(argv[-len(plan['target']['about']) - 1 :])}`"
-    said = _said(plan, argv)
-    try:
-        document = json.loads(said)
-    except ValueError:
-        document = said.decode("utf-8", "replace")
-    if not isinstance(document, dict):
-        raise _unexpected(name, "$", "a JSON object", document)
+    said = about(plan["settings"]["target_command"]["value"], target["about"])
     for key in ("package_dir", "version"):
-        if not isinstance(document.get(key), str) or not document[key]:
-            raise _unexpected(name, f"$.{key}", "a string", document.get(key))
-    package_dir = Path(document["package_dir"])
+        if not isinstance(said[key], str) or not said[key]:
+            raise InvalidDocument(
+                f"what `{' '.join(target['about'])}` of the target printed",
+                json_path=f"$.{key}",
+                expected="a string that is not empty",
+                found=repr(said[key]),
+                schema="target",
+            )
+    package_dir = Path(said["package_dir"])
     if next(package_dir.rglob("*.py"), None) is None:
         raise MissingInput(package_dir, "the subject names this folder, and no .py lies in it")
-    return package_dir, document["version"]
-
-
-def _said(plan: Mapping[str, Any], argv: Sequence[str]) -> bytes:
-    try:
-        done = subprocess.run(
-            argv,
-            capture_output=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            timeout=_ABOUT_DEADLINE_S,
-        )
-    except subprocess.TimeoutExpired:
-        problem = f"expected an answer within {_ABOUT_DEADLINE_S:.0f} s, found none"
-    except OSError as error:
-        problem = f"expected a command that starts, found: {error.strerror}: {argv[0]}"
-    else:
-        if done.returncode == 0:
-            return done.stdout
-        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        said = "".join(last)[:_STDERR_CHARS] or "nothing on standard error"
-        problem = f"expected exit 0, found exit {done.returncode}: {said}"
-    raise ConfigError(plan["target_path"], problem, key="about")
-
-
-def _unexpected(name: str, json_path: str, expected: str, found: object) -> InvalidDocument:
-    shown = json.dumps(found, ensure_ascii=False)
-    return InvalidDocument(
-        name,
-        json_path=json_path,
-        expected=expected,
-        found=shown if len(shown) <= _STDERR_CHARS else shown[: _STDERR_CHARS - 1] + "…",
-        schema="the target's about",
-    )
+    return package_dir, said["version"]

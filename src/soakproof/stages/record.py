@@ -32,8 +32,8 @@ __all__ = ["RecordResult", "record"]
 _LOCK_DEADLINE_S: Final = 60.0
 """Recording takes far less than a second; who waits longer waits for somebody who hangs."""
 
-_DOCUMENT_NAMES: Final[Mapping[str, str]] = {"ast_cache": "ast_soak_run"}
-"""The default campaign's report and metrics keep the names of the source documents."""
+_REPORT_NAMES: Final[Mapping[str, str]] = {"ast_cache": "ast_soak_run"}
+"""The default campaign's report keeps the name that the source documents give it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +131,11 @@ def _record(project: Project, run: RunDir, *, allow_dirty: bool) -> RecordResult
 
 
 def _places(project: Project, campaign: str, order: str | None) -> _Places:
-    name = _DOCUMENT_NAMES.get(campaign, campaign)
+    name = _REPORT_NAMES.get(campaign, campaign)
     folder = order.lower().translate(str.maketrans("-.", "__")) if order else campaign
     return _Places(
         logs=project.ctx / "logs" / folder,
-        metrics=project.ctx / "metrics" / f"{name}.json",
+        metrics=project.published_metrics,
         report=project.root / "docs" / "reports" / f"{name}.md",
         order=project.ctx / "jobs" / f"{order}.yaml" if order else None,
     )
