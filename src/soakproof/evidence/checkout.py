@@ -19,6 +19,20 @@ __all__ = ["CheckoutState", "checkout_record", "checkout_state", "head_blobs", "
 _GIT_DEADLINE_S: Final = 60.0
 """A hang guard: git on a dead network mount must not hang the record."""
 
+_OTHER_REPOSITORY: Final = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_DIR",
+        "GIT_INDEX_FILE",
+        "GIT_NAMESPACE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_WORK_TREE",
+    }
+)
+"""Variables that would have git answer for another repository (git(1), "The Git Repository")."""
+
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 _RECORD: Final = ("_ctx/", "docs/reports/")
@@ -115,7 +129,7 @@ def _git(root: Path, *arguments: str) -> bytes | None:
 
     ``GIT_DIR`` and its like are dropped: a soak started from a git hook inherits the hook's.
     """
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    environment = {k: v for k, v in os.environ.items() if k not in _OTHER_REPOSITORY}
     environment |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
         done = subprocess.run(

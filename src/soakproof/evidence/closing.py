@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from soakproof.model import Verdict
 
-__all__ = ["Closing", "refusal", "verified_commit"]
+__all__ = ["Closing", "doubt", "refusal", "verified_commit"]
 
 _FILES_SHOWN: Final = 3
 
@@ -53,11 +53,11 @@ def refusal(
         return f"the verdict is {verdict['verdict']}, and only a PASS closes a work order"
     if run["state"] != "completed":
         return f"the run was {run['state']}, and only a completed one closes a work order"
-    doubt = _doubt(run)
-    if not doubt:
+    why = doubt(run)
+    if not why:
         return ""
     if not allow_dirty:
-        return f"{doubt}; commit, build and run again, or record with --allow-dirty"
+        return f"{why}; commit, build and run again, or record with --allow-dirty"
     if run["checkout"]["commit"] is None:
         return "the checkout has no commit to name (no git, or no repository)"
     return ""
@@ -68,11 +68,11 @@ def verified_commit(run: Mapping[str, Any]) -> tuple[str, bool]:
 
     Only meaningful for a run that :func:`refusal` lets pass.
     """
-    dirty = bool(_doubt(run))
+    dirty = bool(doubt(run))
     return (run["checkout"] if dirty else run["subject"])["commit"], dirty
 
 
-def _doubt(run: Mapping[str, Any]) -> str:
+def doubt(run: Mapping[str, Any]) -> str:
     """Return why no clean commit can be named for what ran, or nothing."""
     for part in ("subject", "harness"):
         package = run[part]
