@@ -10,6 +10,7 @@ from soakproof.cli import FLAGS
 from soakproof.commands import COMMANDS
 from soakproof.model import EXIT_CODES
 from soakproof.rundir import RunDir
+from soakproof.tasks import ns
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -53,6 +54,17 @@ def test_every_flag_is_documented_with_the_commands_that_have_it() -> None:
         named = set(COMMANDS) if cell == "every command" else set(re.findall(r"`(\w+)`", cell))
 
         assert named == set(FLAGS[flag].commands), f"commands of --{flag}"
+
+
+def test_the_invoke_tasks_are_the_commands_with_the_same_flags() -> None:
+    tasks = {
+        name: {argument.name for argument in ns[name].get_arguments()} for name in ns.task_names
+    }
+
+    assert tasks == {
+        command: {flag for flag, spec in FLAGS.items() if command in spec.commands}
+        for command in COMMANDS
+    }
 
 
 def test_every_nox_session_is_documented_and_has_one_line_of_help() -> None:
