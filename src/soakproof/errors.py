@@ -4,6 +4,7 @@
 
     SoakError                  1    a crash: something here is broken
     ├── UsageError             2    a flag, an argument or an environment variable is wrong
+    │   └── RunExists          2    a run of that id is there already
     ├── ConfigError            2    a campaign, target or gate file is wrong (path, line, key)
     ├── InvalidDocument        2    a JSON document is not what its schema says (path, JSON path)
     ├── MissingInput           2    a file that a stage reads is not there
@@ -24,6 +25,7 @@ __all__ = [
     "Interrupted",
     "InvalidDocument",
     "MissingInput",
+    "RunExists",
     "SoakError",
     "UsageError",
 ]
@@ -39,6 +41,10 @@ class UsageError(SoakError):
     """A flag, an argument or an environment variable cannot be used."""
 
     exit_code: ClassVar[int] = 2
+
+
+class RunExists(UsageError):
+    """A run of that id is there already, and evidence is never overwritten."""
 
 
 class ConfigError(SoakError):

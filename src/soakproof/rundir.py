@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from soakproof.errors import MissingInput, UsageError
+from soakproof.errors import MissingInput, RunExists, UsageError
 
 __all__ = ["LineWriter", "Project", "RunDir", "as_json", "read_lines", "write_bytes", "write_json"]
 
@@ -72,7 +72,8 @@ class Project:
         """Make the folder of a new run and remember it as the latest.
 
         Raises:
-            UsageError: the id is not a file name, or a run of this id is there already.
+            UsageError: the id is not a file name.
+            RunExists: a run of this id is there already.
         """
         if not _RUN_ID.fullmatch(run_id):
             message = (
@@ -88,7 +89,7 @@ class Project:
                 f"run id {run_id!r}: {self.relative(run.path)} is there already, and evidence is "
                 "never overwritten; choose another --run-id, or remove that folder yourself"
             )
-            raise UsageError(message) from None
+            raise RunExists(message) from None
         write_bytes(self.latest, f"{run_id}\n".encode())
         return run
 

@@ -27,6 +27,7 @@ __all__ = ["NAMES", "check", "load_json", "load_schema", "load_toml", "validator
 
 NAMES: Final = (
     "anchors",
+    "backlog",
     "campaign",
     "gate",
     "history-line",
@@ -189,7 +190,8 @@ def _expectation(error: ValidationError) -> str:
         case "maximum":
             return f"at most {value}"
         case "pattern":
-            return f"text that matches {value}"
+            hint = error.schema.get("description", "")
+            return f"text that matches {value}" + (f" ({hint})" if hint else "")
         case "minItems":
             return f"at least {value} items"
         case _:

@@ -1,0 +1,1 @@
+"""Searching a segment's code and prose; loaded by ``trifecta ctx`` only."""

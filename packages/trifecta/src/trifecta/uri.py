@@ -1,0 +1,79 @@
+"""Reading a symbol URI: ``sym://python/mod/<dotted.module>``.
+
+Pure: no file is looked at here.
+"""
+
+from trifecta.errors import InvalidInputError
+
+SCHEME = "sym://"
+LANGUAGES = ("python",)
+MAX_LENGTH = 1024  # longer than any path that Linux opens with room for the segment
+MAX_PART_BYTES = 240  # a file name has at most 255, and ".py" or a suffix must fit
+
+_FORM = "sym://python/mod/<dotted.module>"
+
+
+class Target:
+    """What a URI asks for."""
+
+    __slots__ = ("language", "member", "module", "parts", "uri")
+
+    def __init__(self, uri: str, language: str, module: str, member: str) -> None:
+        """Keep the parts of a URI that ``parse`` has accepted."""
+        self.uri = uri
+        self.language = language
+        self.module = module
+        self.member = member
+        self.parts = tuple(module.split("."))
+
+
+def parse(uri: str) -> Target:
+    """Split *uri* into its parts.
+
+    Raises InvalidInputError (kind ``bad_uri`` or ``unknown_language``) with what was expected and
+    what was found.
+    """
+    if len(uri) > MAX_LENGTH:
+        raise _bad(uri, f"at most {MAX_LENGTH} characters", f"{len(uri)}")
+    if not uri.startswith(SCHEME):
+        raise _bad(uri, _FORM, repr(uri))
+    pieces = uri[len(SCHEME) :].split("/")
+    if len(pieces) != 3:
+        raise _bad(uri, _FORM, repr(uri))
+    language, kind, module = pieces
+    if language not in LANGUAGES:
+        raise InvalidInputError(
+            "unknown_language",
+            f"no support for the language {language[:40]!r}",
+            expected=" or ".join(LANGUAGES),
+            found=repr(language[:40]),
+            where=repr(uri),
+            hint="ask for a language that is installed",
+        )
+    if kind != "mod":
+        raise _bad(uri, "'mod' after the language", repr(kind))
+    for part in module.split("."):
+        _check_part(uri, part)
+    return Target(uri, language, module, "")
+
+
+def _check_part(uri: str, part: str) -> None:
+    """Refuse whatever could not be one name in a folder (or would leave it)."""
+    if not part:
+        raise _bad(uri, "names separated by single dots", repr(uri))
+    if not part.isprintable() or "\\" in part or ":" in part:
+        raise _bad(uri, "a module name without control characters, ':' or '\\'", repr(part))
+    if len(part.encode("utf-8", "surrogatepass")) > MAX_PART_BYTES:
+        raise _bad(uri, f"names of at most {MAX_PART_BYTES} bytes", f"{len(part)} characters")
+
+
+def _bad(uri: str, expected: str, found: str) -> InvalidInputError:
+    shown = repr(uri if len(uri) <= 80 else uri[:77] + "...")
+    return InvalidInputError(
+        "bad_uri",
+        "not a symbol URI",
+        expected=expected,
+        found=found,
+        where=shown,
+        hint=f"write it as {_FORM}",
+    )

@@ -1,0 +1,121 @@
+"""Count operations from the harness's own history: the authoritative record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from soakproof.model import HistoryLine, Outcome, Phase
+
+__all__ = ["Ledger", "OpRecord"]
+
+_COMPLETIONS: Final = frozenset(Outcome)
+_EXPLAINED: Final = frozenset({"interrupted"})
+"""Reasons of ``info`` that are no finding about the subject."""
+
+
+@dataclass(slots=True)
+class OpRecord:
+    """What is known of one operation."""
+
+    kind: str
+    key: str
+    phase: Phase
+    outcome: Outcome | None = None
+    pid: int | None = None
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The fold of a history; feed it line by line with :meth:`add`, then read it.
+
+    An operation that was invoked and never completed (the harness was killed) counts as ``info``
+    once :meth:`close` was called: it may have happened.
+    """
+
+    operations: dict[str, OpRecord] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
+    unexplained: int = 0
+    duplicate_completions: int = 0
+    completions_without_invoke: int = 0
+    sequence_gaps: int = 0
+    probes: list[dict[str, Any]] = field(default_factory=list)
+    wall_ms: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    first_invoke_ns: int | None = None
+    last_completion_ns: int | None = None
+    _state: str = "unfinished"
+    _next_seq: int = 0
+    _answers: dict[tuple[str, str], tuple[str, int, bool]] = field(default_factory=dict)
+
+    def add(self, line: HistoryLine) -> None:
+        """Take one line."""
+        if line.seq != self._next_seq:
+            self.sequence_gaps += 1
+        self._next_seq = line.seq + 1
+        if line.type == "invoke":
+            self._invoke(line)
+        elif line.type in _COMPLETIONS:
+            self._complete(line)
+        elif line.type == "probe" and line.kind == "integrity" and line.detail is not None:
+            self.probes.append(line.detail)
+        elif line.type == "run" and line.event in {"end", "interrupted"}:
+            self._state = "completed" if line.event == "end" else "interrupted"
+
+    def close(self) -> None:
+        """Count what was invoked and never completed as indeterminate."""
+        for record in self.operations.values():
+            if record.outcome is None:
+                record.outcome = Outcome.INFO
+                self.reasons["never_completed"] += 1
+                self.unexplained += self._state == "completed"
+
+    @property
+    def state(self) -> str:
+        """How the run ended: ``completed``, ``interrupted``, or ``unfinished`` (it left no end)."""
+        return self._state
+
+    def outcomes(self) -> Counter[tuple[str, Outcome]]:
+        """Return (kind, outcome) → operations."""
+        return Counter((op.kind, op.outcome) for op in self.operations.values() if op.outcome)
+
+    def answers_compared(self) -> int:
+        """Return how many answers went to keys that were answered before."""
+        return sum(count - 1 for _, count, _ in self._answers.values())
+
+    def keys_contradicted(self) -> int:
+        """Return the keys for which not every answer was the same (nobody edits in this campaign)."""
+        return sum(contradicted for _, _, contradicted in self._answers.values())
+
+    def _invoke(self, line: HistoryLine) -> None:
+        if line.op is None or line.kind is None or line.key is None or line.phase is None:
+            return
+        self.operations[line.op] = OpRecord(line.kind, line.key, Phase(line.phase))
+        if self.first_invoke_ns is None:
+            self.first_invoke_ns = line.mono_ns
+
+    def _complete(self, line: HistoryLine) -> None:
+        record = self.operations.get(line.op or "")
+        if record is None:
+            self.completions_without_invoke += 1
+            return
+        if record.outcome is not None:
+            self.duplicate_completions += 1
+            return
+        record.outcome, record.pid = Outcome(line.type), line.pid
+        self.last_completion_ns = line.mono_ns
+        if record.outcome is Outcome.OK:
+            self._answered(record, line)
+            return
+        reason = line.reason or "unknown"
+        self.reasons[reason] += 1
+        if record.outcome is Outcome.INFO and reason not in _EXPLAINED:
+            self.unexplained += 1
+
+    def _answered(self, record: OpRecord, line: HistoryLine) -> None:
+        if line.wall_ms is not None:
+            self.wall_ms.setdefault((record.kind, record.phase), []).append(line.wall_ms)
+        answer = line.answer_sha256 or ""
+        asked = (record.kind, record.key)
+        first, count, contradicted = self._answers.get(asked, (answer, 0, False))
+        self._answers[asked] = (first, count + 1, contradicted or first != answer)

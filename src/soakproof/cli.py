@@ -1,0 +1,82 @@
+"""The command line: ``soakproof <stage> [flags]``. Results on standard output, talk on standard error."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from soakproof import __version__
+from soakproof.commands import COMMANDS, guarded
+
+__all__ = ["FLAGS", "Flag", "entry", "main", "parser"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One flag: which commands have it, what follows it, what it says."""
+
+    commands: frozenset[str]
+    metavar: str | None
+    help: str
+
+
+_PLANNING: Final = frozenset({"all", "clean"})
+_WORKING: Final = frozenset({"anchors", "run", "extract", "gate", "record"})
+
+FLAGS: Final = {
+    "campaign": Flag(_PLANNING, "FILE", "campaign file, or a name in eval/campaigns/"),
+    "ops": Flag(_PLANNING, "N", "operations of a soak by count (environment: OPS)"),
+    "duration": Flag(_PLANNING, "TIME", "a soak by time: 90s, 5m, 1.5h (environment: DURATION)"),
+    "workers": Flag(_PLANNING, "N", "processes at once (environment: WORKERS)"),
+    "seed": Flag(_PLANNING, "N", "seed of all choices (environment: SEED)"),
+    "target_command": Flag(_PLANNING, "CMD", "soak this command in place of the target's own"),
+    "run_id": Flag(
+        _PLANNING | _WORKING, "ID", "name of the run (environment: RUN_ID; default: new, or latest)"
+    ),
+    "gate": Flag(_PLANNING | {"gate"}, "FILE", "gate file in place of the campaign's"),
+    "in": Flag(frozenset({"gate"}), "FILE", "judge this metrics file; writes no verdict.json"),
+    "out": Flag(frozenset({"extract"}), "FILE", "publish the metrics here, not in _ctx/metrics/"),
+    "allow_dirty": Flag(
+        frozenset({"all", "record"}), None, "close the work order from a dirty tree, and say so"
+    ),
+}
+"""Every flag, once, for the parser and for the documentation's test."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        prog="soakproof",
+        description="Soak a persistent cache until a verdict means something.",
+        epilog="exit codes: 0 PASS, 10 FAIL, 11 UNKNOWN, 12 evidence broken, 2 usage or invalid "
+        "input, 1 crash, 130 interrupted",
+    )
+    top.add_argument("--version", action="version", version=f"soakproof {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        about = (command.__doc__ or "").partition("\n")[0]
+        sub = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
+        for flag, spec in FLAGS.items():
+            if name not in spec.commands:
+                continue
+            option = f"--{flag.replace('_', '-')}"
+            if spec.metavar is None:
+                sub.add_argument(option, dest=flag, action="store_const", const="1", help=spec.help)
+            else:
+                sub.add_argument(option, dest=flag, metavar=spec.metavar, help=spec.help)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the process's exit code."""
+    given = vars(parser().parse_args(argv))
+    command = COMMANDS[given.pop("command")]
+    return guarded(lambda: command(given))
+
+
+def entry() -> None:
+    """Console script."""
+    sys.exit(main())

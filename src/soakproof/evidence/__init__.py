@@ -1,0 +1,1 @@
+"""What a stranger needs to check a run: revision, environment, and the record of the work."""

@@ -1,0 +1,150 @@
+"""Processes: spawned, watched, killed as a group, and always reaped.
+
+``posix_spawn`` and ``wait4`` cost a quarter of a thread pool with ``subprocess`` and give each
+child's resource usage. Output goes to files, so a child that prints megabytes neither blocks nor
+fills the memory of the harness.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+__all__ = ["Capture", "Child", "Ended", "context_switches", "open_paths"]
+
+_NS_PER_MS: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a process ended; CPU and memory include what it reaped itself."""
+
+    exit_code: int | None
+    signal: int | None
+    ended_ns: int
+    user_ms: float
+    sys_ms: float
+    max_rss_kb: int
+
+
+class Capture:
+    """Two files that take a child's output, used again for the next child.
+
+    Args:
+        folder: where the files lie.
+        name: their name without suffix.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
+        self.out_fd = os.open(folder / f"{name}.out", flags, 0o600)
+        self.err_fd = os.open(folder / f"{name}.err", flags, 0o600)
+
+    def clear(self) -> None:
+        """Empty both files."""
+        os.ftruncate(self.out_fd, 0)
+        os.ftruncate(self.err_fd, 0)
+
+    def answer(self) -> bytes:
+        """Return all of the standard output."""
+        return _read(self.out_fd, 0, os.fstat(self.out_fd).st_size)
+
+    def complaint(self, limit_bytes: int) -> tuple[bytes, int]:
+        """Return the last ``limit_bytes`` of the standard error, and how long it is in all."""
+        size = os.fstat(self.err_fd).st_size
+        start = max(0, size - limit_bytes)
+        return _read(self.err_fd, start, size - start), size
+
+    def close(self) -> None:
+        """Close the files."""
+        os.close(self.out_fd)
+        os.close(self.err_fd)
+
+
+class Child:
+    """One process in a process group of its own, with a pidfd that becomes readable at its end.
+
+    Args:
+        argv: the executable's path and its arguments.
+        env: its whole environment.
+        capture: where its output goes.
+    """
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], capture: Capture) -> None:
+        capture.clear()
+        self.started_ns = time.monotonic_ns()
+        self.pid = os.posix_spawn(
+            argv[0],
+            list(argv),
+            dict(env),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, capture.out_fd, 1),
+                (os.POSIX_SPAWN_DUP2, capture.err_fd, 2),
+            ],
+            setpgroup=0,
+            # Python ignores SIGPIPE, and an ignored signal stays ignored across exec.
+            setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM],
+        )
+        self.pidfd = os.pidfd_open(self.pid)
+
+    def kill_group(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to the process and all that it started in its group; gone is fine."""
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            return
+
+    def reap(self) -> Ended:
+        """Wait for the end, take the process away and kill what it left in its group."""
+        _, status, usage = os.wait4(self.pid, 0)
+        ended_ns = time.monotonic_ns()
+        self.kill_group()
+        os.close(self.pidfd)
+        by_signal = os.WIFSIGNALED(status)
+        return Ended(
+            exit_code=None if by_signal else os.WEXITSTATUS(status),
+            signal=os.WTERMSIG(status) if by_signal else None,
+            ended_ns=ended_ns,
+            user_ms=round(usage.ru_utime * 1000, 3),
+            sys_ms=round(usage.ru_stime * 1000, 3),
+            max_rss_kb=usage.ru_maxrss,
+        )
+
+
+def open_paths(pid: int) -> frozenset[str]:
+    """Return the paths that a process has open; empty where it is gone or may not be looked at."""
+    folder = f"/proc/{pid}/fd"
+    paths = set()
+    try:
+        for name in os.listdir(folder):
+            paths.add(os.readlink(f"{folder}/{name}"))
+    except OSError:  # it ended, or closed the file, while we looked: what was seen is true
+        return frozenset(paths)
+    return frozenset(paths)
+
+
+def context_switches(pid: int) -> int | None:
+    """Return how often a process has gone to sleep of its own accord; ``None``: it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
+    except OSError:
+        return None
+    for line in status.splitlines():
+        if line.startswith("voluntary_ctxt_switches:"):
+            return int(line.split()[1])
+    return None
+
+
+def _read(fd: int, start: int, size: int) -> bytes:
+    parts = []
+    while size > 0 and (part := os.pread(fd, size, start)):
+        parts.append(part)
+        start += len(part)
+        size -= len(part)
+    return b"".join(parts)

@@ -1,0 +1,210 @@
+"""Stage clean: decide everything, prepare the segment, begin with nothing in the cache.
+
+Writes ``plan.json`` and ``gate.toml``, the segment, and an empty telemetry folder, in a run
+directory of its own. Nothing of an earlier run is read or removed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import itertools
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import soakproof
+from soakproof import schema
+from soakproof.errors import ConfigError, MissingInput, RunExists
+from soakproof.faults.planning import FaultPlanner
+from soakproof.model import SCHEMA_VERSION, Setting, Source
+from soakproof.rundir import Project, RunDir, write_bytes, write_json
+from soakproof.targets.command import resolve_command
+from soakproof.workload.schedule import DIGEST_OPS, Workload, digest, schedule
+from soakproof.workload.segment import Segment, prepare_stdlib
+from soakproof.workload.settings import Bound, resolve, resolve_bound
+
+__all__ = ["DEFAULT_CAMPAIGN", "clean"]
+
+DEFAULT_CAMPAIGN: Final = "eval/campaigns/ast_cache.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The three files a campaign is made of, read and validated."""
+
+    campaign_path: Path
+    campaign: dict[str, Any]
+    target_path: Path
+    target: dict[str, Any]
+    gate_path: Path
+    gate: dict[str, Any]
+
+
+def clean(project: Project, flags: Mapping[str, str | None], environ: Mapping[str, str]) -> RunDir:
+    """Make a run directory with a plan, a segment and nothing else.
+
+    Args:
+        project: whose ``_ctx/runs`` takes the run.
+        flags: ops, workers, seed, duration, campaign, run_id, gate, target_command; text as given.
+        environ: the environment, for ``OPS`` and its fellows.
+
+    Returns:
+        The new run directory; the run is also the latest now.
+
+    Raises:
+        UsageError: a flag or variable cannot be used, or a run of this id is there.
+        ConfigError: the campaign, target or gate file is wrong (key and line).
+        MissingInput: one of them is not there.
+    """
+    campaign = resolve("campaign", flags, environ, default=(DEFAULT_CAMPAIGN, "the default campaign"))
+    files = _read(project, campaign.value, flags)
+    shown = project.relative(files.campaign_path)
+    defaults = files.campaign["defaults"]
+    bound = resolve_bound(flags, environ, campaign_ops=(defaults["ops"], shown))
+    workers = resolve("workers", flags, environ, campaign=(defaults["workers"], shown))
+    seed = resolve("seed", flags, environ, campaign=(defaults["seed"], shown))
+    command = _command(files, flags)
+    now = datetime.datetime.now(datetime.UTC)
+    run, run_id = _create(project, flags, environ, f"{now:%Y%m%dT%H%M%SZ}-{files.campaign['name']}")
+    segment = _segment(run, files, seed.value)
+    run.telemetry.mkdir()
+    run.scratch.mkdir()
+    write_bytes(run.gate, files.gate_path.read_bytes())
+    settings = {
+        "ops": bound.ops,
+        "duration_s": bound.duration_s,
+        "workers": workers,
+        "seed": seed,
+        "run_id": run_id,
+        "campaign": Setting(shown, campaign.source, campaign.origin),
+        "gate": _gate_setting(project, files, flags),
+        "target_command": command,
+    }
+    plan = {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": run.run_id,
+        "created_at_utc": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        "soakproof_version": soakproof.__version__,
+        "campaign_path": shown,
+        "campaign_sha256": _sha256(files.campaign_path),
+        "campaign": files.campaign,
+        "target_path": project.relative(files.target_path),
+        "target_sha256": _sha256(files.target_path),
+        "target": files.target,
+        "gate_path": project.relative(files.gate_path),
+        "gate_sha256": _sha256(run.gate),
+        "settings": {name: asdict(setting) for name, setting in settings.items()},
+        "replay_argv": _replay(project, files, bound, workers, seed, command),
+        "segment": asdict(segment) | {"modules": list(segment.modules)},
+        "schedule_sha256": _digest(files, segment, seed.value, bound.ops.value),
+    }
+    schema.check(plan, "plan", run.plan)
+    write_json(run.plan, plan)
+    return run
+
+
+def _read(project: Project, campaign_name: str, flags: Mapping[str, str | None]) -> _Files:
+    campaign_path = _find(project, campaign_name, "campaigns")
+    campaign = schema.load_toml(campaign_path, "campaign", hint="give --campaign FILE")
+    target_path = (campaign_path.parent / campaign["target"]).resolve()
+    target = schema.load_toml(target_path, "target", hint=f"it is named in {campaign_path}")
+    if given := flags.get("gate"):
+        gate_path = _find(project, given, "gates")
+    else:
+        gate_path = (campaign_path.parent / campaign["gate"]).resolve()
+    gate = schema.load_toml(gate_path, "gate", hint=f"it is named in {campaign_path}")
+    unknown = sorted(set(campaign["workload"]["mix"]) - set(target["operations"]))
+    if unknown:
+        known = ", ".join(sorted(target["operations"]))
+        problem = f"expected operations of {target_path.name} ({known}), found {unknown[0]!r}"
+        raise ConfigError(campaign_path, problem, key="workload.mix")
+    kinds = {target["operations"][kind]["keys"] for kind in campaign["workload"]["mix"]}
+    if "queries" in kinds and not campaign["workload"]["queries"]:
+        problem = "expected at least one query, found none; the mix has operations that need them"
+        raise ConfigError(campaign_path, problem, key="workload.queries")
+    return _Files(campaign_path, campaign, target_path, target, gate_path, gate)
+
+
+def _find(project: Project, name: str, folder: str) -> Path:
+    """Return the file of a path or of a bare name (``ast_cache`` → ``eval/campaigns/ast_cache.toml``)."""
+    given = Path(name)
+    candidates = [given, project.root / given, project.root / "eval" / folder / f"{name}.toml"]
+    for path in candidates:
+        if path.is_file():
+            return path.resolve()
+    hint = f"expected a file, or the name of one in eval/{folder}/; give --{folder[:-1]} FILE"
+    raise MissingInput(name, hint)
+
+
+def _command(files: _Files, flags: Mapping[str, str | None]) -> Setting:
+    if given := flags.get("target_command"):
+        flag = "--target-command"
+        return Setting(list(resolve_command(shlex.split(given), flag)), Source.FLAG, flag)
+    origin = files.target_path.name
+    return Setting(
+        list(resolve_command(files.target["command"], origin)), Source.CAMPAIGN, origin
+    )
+
+
+def _gate_setting(project: Project, files: _Files, flags: Mapping[str, str | None]) -> Setting:
+    source = Source.FLAG if flags.get("gate") else Source.CAMPAIGN
+    origin = "--gate" if flags.get("gate") else project.relative(files.campaign_path)
+    return Setting(project.relative(files.gate_path), source, origin)
+
+
+def _create(
+    project: Project, flags: Mapping[str, str | None], environ: Mapping[str, str], default: str
+) -> tuple[RunDir, Setting]:
+    """Make the run's folder; a name of our own choosing gets a number where two soaks begin at once."""
+    setting = resolve("run_id", flags, environ, default=(default, "time and campaign"))
+    if setting.source is not Source.DEFAULT:
+        return project.create_run(setting.value), setting
+    for number in itertools.count(1):
+        name = default if number == 1 else f"{default}-{number}"
+        try:
+            run = project.create_run(name)
+        except RunExists:
+            continue
+        return run, Setting(name, setting.source, setting.origin)
+    raise AssertionError  # count() has no end
+
+
+def _segment(run: RunDir, files: _Files, seed: int) -> Segment:
+    asked = files.campaign["segment"]
+    return prepare_stdlib(
+        run.segment,
+        count=asked["modules"],
+        exclude=asked.get("exclude", ()),
+        seed=seed,
+        campaign_path=files.campaign_path,
+    )
+
+
+def _replay(
+    project: Project, files: _Files, bound: Bound, workers: Setting, seed: Setting, command: Setting
+) -> list[str]:
+    argv = ["soakproof", "all", "--campaign", project.relative(files.campaign_path)]
+    if bound.ops.value is not None:
+        argv += ["--ops", str(bound.ops.value)]
+    else:
+        argv += ["--duration", f"{bound.duration_s.value:g}s"]
+    argv += ["--workers", str(workers.value), "--seed", str(seed.value)]
+    if command.source is Source.FLAG:
+        argv += ["--target-command", shlex.join(command.value)]
+    return argv
+
+
+def _digest(files: _Files, segment: Segment, seed: int, ops: int | None) -> str:
+    workload = Workload.of(files.campaign, files.target, segment.modules)
+    limit = DIGEST_OPS if ops is None else ops
+    operations = list(itertools.islice(schedule(workload, seed, ops), limit))
+    planner = FaultPlanner(files.campaign.get("faults", ()), seed, workload.writers)
+    return digest(operations, planner.plan_all(operations))
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+

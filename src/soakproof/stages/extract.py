@@ -1,0 +1,235 @@
+"""Stage extract: from the raw record to ``metrics.json``. The same record gives the same bytes.
+
+Reads plan, history, samples and the subject's telemetry, line by line; writes ``metrics.json`` and
+publishes it where the source documents look for it. Lines that cannot be read are counted and told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from soakproof import schema
+from soakproof.checks.fault_ledger import FaultLedger
+from soakproof.checks.ledger import Ledger
+from soakproof.checks.quantiles import nearest_rank
+from soakproof.checks.telemetry import PhaseTally, TelemetryTally
+from soakproof.errors import MissingInput
+from soakproof.faults.planning import FaultPlanner
+from soakproof.lines import BadLine, decode_history, decode_samples, decode_telemetry
+from soakproof.model import SCHEMA_VERSION, FaultPlan, Outcome
+from soakproof.rundir import Project, RunDir, write_bytes, write_json
+from soakproof.targets.files import OTHER
+from soakproof.workload.schedule import Workload, schedule
+
+__all__ = ["extract"]
+
+_SHOWN_BAD_LINES: Final = 20
+_NS_PER_S: Final = 1e9
+
+
+def extract(project: Project, run_dir: RunDir, out: Path | None = None) -> Path:
+    """Count what happened in a run, finished or not.
+
+    Args:
+        project: where the metrics are published (``_ctx/metrics/ast_soak_run.json``).
+        run_dir: the run.
+        out: another place to publish them, instead.
+
+    Returns:
+        The run's ``metrics.json``.
+
+    Raises:
+        MissingInput: there is no history.
+    """
+    plan = schema.load_json(run_dir.plan, "plan", hint="make it with `soakproof clean`")
+    if not run_dir.history.exists():
+        hint = f"make it with `soakproof run --run-id {run_dir.run_id}`"
+        raise MissingInput(run_dir.history, hint)
+    ledger, faults, bad_history = _history(run_dir, plan)
+    telemetry, bad_lines, files = _telemetry(run_dir, plan, ledger)
+    faults.overlap(telemetry.waits)
+    metrics = {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": run_dir.run_id,
+        "campaign": plan["campaign"]["name"],
+        "seed": plan["settings"]["seed"]["value"],
+        "schedule_sha256": plan["schedule_sha256"],
+        "history_sha256": hashlib.sha256(run_dir.history.read_bytes()).hexdigest(),
+        "run": {"state": ledger.state, "unreadable_history_lines": bad_history},
+        "ops": _ops(plan, ledger),
+        "cache": {phase.value: _phase(tally) for phase, tally in sorted(telemetry.phases.items())},
+        "locks": _locks(plan, telemetry),
+        "telemetry": _claims(plan, telemetry, bad_lines, files),
+        "integrity": _integrity(ledger),
+        "growth": _growth(run_dir),
+        "faults": faults.document(),
+        "informational": _informational(ledger),
+    }
+    schema.check(metrics, "metrics", run_dir.metrics)
+    write_json(run_dir.metrics, metrics)
+    write_bytes(out or project.published_metrics, run_dir.metrics.read_bytes())
+    return run_dir.metrics
+
+
+def _history(run_dir: RunDir, plan: Mapping[str, Any]) -> tuple[Ledger, FaultLedger, int]:
+    ledger, faults, bad = Ledger(), FaultLedger(_planned(plan)), 0
+    for line in decode_history(run_dir.history):
+        if isinstance(line, BadLine):
+            bad += 1
+            continue
+        ledger.add(line)
+        faults.add(line)
+    ledger.close()
+    return ledger, faults, bad
+
+
+def _planned(plan: Mapping[str, Any]) -> list[FaultPlan]:
+    """Return the faults of a soak by count; of one by time, the history is the plan."""
+    settings = plan["settings"]
+    if settings["ops"]["value"] is None:
+        return []
+    workload = Workload.of(plan["campaign"], plan["target"], plan["segment"]["modules"])
+    seed = settings["seed"]["value"]
+    planner = FaultPlanner(plan["campaign"].get("faults", ()), seed, workload.writers)
+    return planner.plan_all(schedule(workload, seed, settings["ops"]["value"]))
+
+
+def _telemetry(
+    run_dir: RunDir, plan: Mapping[str, Any], ledger: Ledger
+) -> tuple[TelemetryTally, list[dict[str, Any]], int]:
+    target = plan["target"]
+    own_cmd = {kind: op["telemetry_cmd"] for kind, op in target["operations"].items()}
+    tally = TelemetryTally(target["telemetry"], own_cmd, ledger.operations, run_dir.run_id)
+    bad: list[dict[str, Any]] = []
+    files = sorted(run_dir.telemetry.glob(target["telemetry"]["glob"]))
+    for path in files:
+        for event in decode_telemetry(path):
+            if isinstance(event, BadLine):
+                bad.append({"file": path.name, "line": event.line, "reason": event.reason})
+            else:
+                tally.add(event)
+    tally.close()
+    return tally, bad, len(files)
+
+
+def _ops(plan: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
+    outcomes = ledger.outcomes()
+    by_outcome = {
+        outcome: sum(count for (_, one), count in outcomes.items() if one is outcome)
+        for outcome in Outcome
+    }
+    never = ledger.reasons["never_completed"]
+    planned = plan["settings"]["ops"]["value"]
+    kinds = sorted({kind for kind, _ in outcomes})
+    return {
+        "ops_planned": len(ledger.operations) if planned is None else planned,
+        "ops_total": sum(by_outcome.values()) - never,
+        "invoked": len(ledger.operations),
+        **{outcome.value: by_outcome[outcome] for outcome in Outcome},
+        "info_unexplained": ledger.unexplained,
+        "duplicate_completions": ledger.duplicate_completions,
+        "completions_without_invoke": ledger.completions_without_invoke,
+        "sequence_gaps": ledger.sequence_gaps,
+        "keys_distinct": len({op.key for op in ledger.operations.values()}),
+        "keys_contradicted": ledger.keys_contradicted(),
+        "answers_compared": ledger.answers_compared(),
+        "by_kind": {
+            kind: {outcome.value: outcomes[kind, outcome] for outcome in Outcome} for kind in kinds
+        },
+        "by_reason": dict(sorted(ledger.reasons.items())),
+    }
+
+
+def _phase(tally: PhaseTally) -> dict[str, Any]:
+    asked = tally.hits + tally.misses
+    return {
+        "hits": tally.hits,
+        "misses": tally.misses,
+        "writes": tally.writes,
+        "hit_rate": round(tally.hits / asked, 6) if asked else None,
+        "samples": len(tally.operations),
+    }
+
+
+def _locks(plan: Mapping[str, Any], tally: TelemetryTally) -> dict[str, Any]:
+    names = plan["target"]["telemetry"]
+    by_cause: dict[str, int] = {}
+    for wait in tally.waits:
+        by_cause[wait.cause] = by_cause.get(wait.cause, 0) + 1
+    return {
+        "lock_wait": len(tally.waits),
+        "lock_timeout": tally.count(*names["lock_timeout"]),
+        "waited_ms_total": round(tally.waited_ms, 3),
+        "by_cause": dict(sorted(by_cause.items())),
+    }
+
+
+def _claims(
+    plan: Mapping[str, Any], tally: TelemetryTally, bad: list[dict[str, Any]], files: int
+) -> dict[str, Any]:
+    names = plan["target"]["telemetry"]
+    return {
+        "files": files,
+        "events": tally.events,
+        "by_cmd": dict(sorted(tally.by_cmd.items())),
+        "unreadable_lines": len(bad),
+        "unreadable": bad[:_SHOWN_BAD_LINES],
+        "orphan_events": tally.orphans,
+        "ops_without_events": tally.without_events,
+        "lost_events": tally.lost,
+        "duplicate_events": tally.duplicates,
+        "foreign_run_events": tally.foreign,
+        "ops_checked": tally.checked,
+        "degraded": tally.count(*names["degraded"]),
+        "recovered": tally.count(*names["recovered"]),
+    }
+
+
+def _integrity(ledger: Ledger) -> dict[str, Any]:
+    results = [probe["result"] for probe in ledger.probes]
+    worst = next((result for result in results if result != "ok"), "ok" if results else None)
+    return {
+        "integrity_check": worst,
+        "databases_checked": len(results),
+        "databases": ledger.probes,
+    }
+
+
+def _growth(run_dir: RunDir) -> dict[str, Any]:
+    samples, most, last, leftovers = 0, dict[str, int](), dict[str, int](), 0
+    if run_dir.samples.exists():
+        for sample in decode_samples(run_dir.samples):
+            if isinstance(sample, BadLine):
+                continue
+            samples += 1
+            last = sample.bytes_by_role
+            leftovers = sample.files_by_role.get(OTHER, 0)
+            most = {role: max(size, most.get(role, 0)) for role, size in last.items()}
+    return {
+        "samples": samples,
+        "max_bytes_by_role": most,
+        "last_bytes_by_role": last,
+        "leftover_files": leftovers,
+    }
+
+
+def _informational(ledger: Ledger) -> dict[str, Any]:
+    latency = {}
+    for (kind, phase), walls in sorted(ledger.wall_ms.items()):
+        ordered = sorted(walls)
+        quantiles = {f"p{share:g}": nearest_rank(ordered, share / 100) for share in (50, 95, 99)}
+        latency[f"{kind}/{phase}"] = {"samples": len(ordered), **quantiles, "max": ordered[-1]}
+    elapsed_s = None
+    if ledger.first_invoke_ns is not None and ledger.last_completion_ns is not None:
+        elapsed_s = round((ledger.last_completion_ns - ledger.first_invoke_ns) / _NS_PER_S, 3)
+    done = sum(len(walls) for walls in ledger.wall_ms.values())
+    return {
+        "latency_ms": latency,
+        "throughput_ops_s": round(done / elapsed_s, 2) if elapsed_s else None,
+        "elapsed_s": elapsed_s,
+    }
+
+

@@ -1,0 +1,115 @@
+"""The stages as Invoke tasks, for any project's ``tasks.py``::
+
+    from invoke import Collection
+    from soakproof.tasks import ns as soak
+    ns = Collection(soak)
+
+Tasks hold no logic. Flags are text (Invoke takes a flag's type from its default, and ours are
+validated in one place); none uses ``pre=``, which takes no parameters.
+"""
+
+from __future__ import annotations
+
+from invoke import Collection, Context, Exit, task
+
+from soakproof.commands import COMMANDS, guarded
+
+__all__ = ["ns"]
+
+
+def _run(command: str, **flags: str | bool) -> None:
+    text = {name: ("1" if value is True else value or None) for name, value in flags.items()}
+    code = guarded(lambda: COMMANDS[command](text))
+    if code:
+        raise Exit(code=code)
+
+
+@task
+def clean(
+    _c: Context,
+    ops: str = "",
+    duration: str = "",
+    workers: str = "",
+    seed: str = "",
+    campaign: str = "",
+    gate: str = "",
+    run_id: str = "",
+    target_command: str = "",
+) -> None:
+    """Plan a new run and prepare its segment; the cache starts empty."""
+    _run(
+        "clean",
+        ops=ops,
+        duration=duration,
+        workers=workers,
+        seed=seed,
+        campaign=campaign,
+        gate=gate,
+        run_id=run_id,
+        target_command=target_command,
+    )
+
+
+@task
+def anchors(_c: Context, run_id: str = "") -> None:
+    """Find the lines of the subject's source that the soak relies on."""
+    _run("anchors", run_id=run_id)
+
+
+@task
+def run(_c: Context, run_id: str = "") -> None:
+    """Run the plan: real processes, real faults, every step in the history."""
+    _run("run", run_id=run_id)
+
+
+@task
+def extract(_c: Context, run_id: str = "", out: str = "") -> None:
+    """Count history and telemetry into metrics.json."""
+    _run("extract", run_id=run_id, out=out)
+
+
+@task
+def gate(_c: Context, run_id: str = "", gate: str = "", in_: str = "") -> None:
+    """Judge the metrics: exit 0 PASS, 10 FAIL, 11 UNKNOWN."""
+    _run("gate", run_id=run_id, gate=gate, **{"in": in_})
+
+
+@task
+def record(_c: Context, run_id: str = "", allow_dirty: bool = False) -> None:
+    """Put log, metrics and report into the record; close the work order of a PASS."""
+    _run("record", run_id=run_id, allow_dirty=allow_dirty)
+
+
+@task(default=True)
+def all_(
+    _c: Context,
+    ops: str = "",
+    duration: str = "",
+    workers: str = "",
+    seed: str = "",
+    campaign: str = "",
+    gate: str = "",
+    run_id: str = "",
+    target_command: str = "",
+    allow_dirty: bool = False,
+) -> None:
+    """Run all stages: clean, anchors, run, extract, gate, record."""
+    _run(
+        "all",
+        ops=ops,
+        duration=duration,
+        workers=workers,
+        seed=seed,
+        campaign=campaign,
+        gate=gate,
+        run_id=run_id,
+        target_command=target_command,
+        allow_dirty=allow_dirty,
+    )
+
+
+ns = Collection("soak")
+ns.add_task(all_, name="all", default=True)
+for _task in (clean, anchors, run, extract, gate, record):
+    ns.add_task(_task)
+ns.configure({"tasks": {"dedupe": False}})

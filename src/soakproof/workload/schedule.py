@@ -1,0 +1,129 @@
+"""The schedule: which operations, in which order; a pure function of campaign, keys and seed.
+
+The seed reproduces choices, not scheduling: which worker takes an operation, and when, is for the
+history to say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from soakproof.dice import stream
+from soakproof.model import FaultPlan, Operation, Phase
+
+__all__ = ["DIGEST_OPS", "Workload", "cold_count", "digest", "schedule"]
+
+DIGEST_OPS: Final = 10_000
+"""Operations that the digest of a soak by time covers (by count: all of them)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """The parts of a campaign that decide what is asked.
+
+    Args:
+        kinds: operation kind → where its keys come from (``modules`` or ``queries``), the target's.
+        writers: kinds whose first operation on a key is sure to write.
+        mix: operation kind → weight.
+        modules: module keys, in the order in which the cold phase asks them.
+        queries: query keys.
+        cold_share: share of a counted soak that is cold.
+        warm_skew: 1 = all keys alike; more = some keys are asked more often.
+        warm_new_share: share of warm operations that ask a new key while there are any.
+    """
+
+    kinds: Mapping[str, str]
+    writers: frozenset[str]
+    mix: Mapping[str, float]
+    modules: Sequence[str]
+    queries: Sequence[str]
+    cold_share: float
+    warm_skew: float
+    warm_new_share: float
+
+    @classmethod
+    def of(
+        cls, campaign: Mapping[str, Any], target: Mapping[str, Any], modules: Sequence[str]
+    ) -> Workload:
+        """Return the workload of validated campaign and target documents."""
+        asked = campaign["workload"]
+        kinds = target["operations"]
+        return cls(
+            kinds={kind: kinds[kind]["keys"] for kind in asked["mix"]},
+            writers=frozenset(kind for kind in kinds if kinds[kind]["writes_on_first_ask"]),
+            mix=asked["mix"],
+            modules=modules,
+            queries=asked["queries"],
+            cold_share=asked["cold_share"],
+            warm_skew=asked["warm_skew"],
+            warm_new_share=asked["warm_new_share"],
+        )
+
+
+def cold_count(workload: Workload, ops: int) -> int:
+    """Return how many of ``ops`` operations are cold: the share, but each phase has at least one."""
+    return max(1, min(ops - 1, round(ops * workload.cold_share)))
+
+
+def schedule(workload: Workload, seed: int, ops: int | None) -> Iterator[Operation]:
+    """Yield the operations, cold ones first.
+
+    Args:
+        workload: what is asked.
+        seed: of all choices.
+        ops: how many; ``None``: without end (a soak by time stops reading). Then the cold phase
+            lasts until every module was asked once.
+
+    Each operation draws from the stream of its own index. The first operation of each phase is of
+    a writing kind where there is one, so that even a short soak has a miss, a write and a hit.
+    """
+    asked: set[tuple[str, str]] = set()
+    known = 0  # modules that were asked: always the first so many of the list
+    cold = len(workload.modules) if ops is None else cold_count(workload, ops)
+    for index in itertools.count() if ops is None else range(ops):
+        dice = stream(seed, "op", index)
+        kind_roll, key_roll, new_roll = dice.random(), dice.random(), dice.random()
+        phase = Phase.COLD if index < cold else Phase.WARM
+        opening = index in {0, cold}
+        kind = _opening_kind(workload) if opening else _weighted(workload.mix, kind_roll)
+        if workload.kinds[kind] == "queries":
+            key = workload.queries[int(key_roll * len(workload.queries))]
+        else:
+            fresh = phase is Phase.COLD or (new_roll < workload.warm_new_share and not opening)
+            if fresh and known < len(workload.modules):
+                key = workload.modules[known]
+                known += 1
+            else:  # one of those that were asked, some more often than others
+                key = workload.modules[int(key_roll**workload.warm_skew * max(1, known))]
+        first_ask = (kind, key) not in asked
+        asked.add((kind, key))
+        yield Operation(index, phase, kind, key, first_ask)
+
+
+def _opening_kind(workload: Workload) -> str:
+    return next((kind for kind in workload.mix if kind in workload.writers), next(iter(workload.mix)))
+
+
+def _weighted(mix: Mapping[str, float], roll: float) -> str:
+    left = roll * sum(mix.values())
+    for kind, weight in mix.items():
+        left -= weight
+        if left < 0:
+            return kind
+    return next(reversed(mix))
+
+
+def digest(operations: Iterable[Operation], faults: Iterable[FaultPlan]) -> str:
+    """Return the SHA-256 (hex) of operations and faults: same plan, same digest."""
+    sha = hashlib.sha256()
+    for op in operations:
+        sha.update(json.dumps([op.index, op.phase, op.kind, op.key, op.first_ask]).encode() + b"\n")
+    for fault in faults:
+        params = dict(sorted(fault.params.items()))
+        sha.update(json.dumps([fault.fault_id, fault.kind, fault.at_op, params]).encode() + b"\n")
+    return sha.hexdigest()

@@ -1,0 +1,208 @@
+"""The storm: operations dealt to slots, each a real process, watched by one thread.
+
+One loop over ``epoll``: process ends (pidfds), ticks (sampling, faults, progress), deadlines and
+signals. One thread writes the history, so its order is the order in which the harness saw things.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from soakproof.model import Operation
+from soakproof.proc import Capture, Child, Ended
+
+__all__ = ["Launch", "Listener", "Running", "Storm"]
+
+_NS_PER_MS: Final = 1_000_000
+_POLITE_MS: Final = 2_000
+"""After Ctrl-C: how long the operations under way may take to end before they are killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How an operation is started: an absolute executable with its arguments, and the environment."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Running:
+    """An operation under way in a slot."""
+
+    operation: Operation
+    worker: int
+    child: Child
+    capture: Capture
+    killed_for: str | None = None
+
+
+class Listener(Protocol):
+    """What the storm tells, and asks."""
+
+    def ready(self, operation: Operation) -> bool:
+        """Whether an operation may start now; asked again at each tick until it may."""
+
+    def launch(self, operation: Operation) -> Launch:
+        """How to start it."""
+
+    def not_started(self, operation: Operation, worker: int, problem: OSError) -> None:
+        """No process could be made for it."""
+
+    def invoked(self, running: Running) -> None:
+        """It is being started: its process is there."""
+
+    def completed(self, running: Running, ended: Ended) -> None:
+        """It ended, by itself or because the storm killed it (``running.killed_for``)."""
+
+    def tick(self, running: Mapping[int, Running]) -> int:
+        """Time passed (worker → what runs there); returns how many milliseconds until the next."""
+
+
+class Storm:
+    """Slots that work through operations.
+
+    Args:
+        slots: processes at once.
+        deadline_ms: an operation that takes longer is killed with its group.
+        listener: who is told.
+        scratch: folder for the output of operations under way.
+    """
+
+    def __init__(self, *, slots: int, deadline_ms: int, listener: Listener, scratch: Path) -> None:
+        self._deadline_ns = deadline_ms * _NS_PER_MS
+        self._listener = listener
+        self._captures = [Capture(scratch, f"worker-{slot}") for slot in range(slots)]
+        self._running: dict[int, Running] = {}
+        self._parked: dict[int, Operation] = {}
+        self._epoll = select.epoll()
+        self._worker_of_fd: dict[int, int] = {}
+        self._next_tick_ns = 0
+        self._wake_fd: int | None = None
+        self.stopping: str | None = None
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Turn SIGINT and SIGTERM into an orderly stop while the body runs."""
+        self._wake_fd, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._epoll.register(self._wake_fd, select.EPOLLIN)
+        old_fd = signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        old = {number: signal.signal(number, self._on_signal) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(old_fd)
+            os.close(self._wake_fd)  # a closed descriptor leaves epoll by itself
+            os.close(wake_write)
+            self._wake_fd = None
+
+    def run(self, operations: Iterator[Operation], *, enough: Callable[[], bool]) -> None:
+        """Work through operations until they, or the time, are used up and every slot is idle.
+
+        Args:
+            operations: what to do, taken one by one as slots become free.
+            enough: asked before an operation is taken; true ends a soak by time.
+        """
+        source: Iterator[Operation] | None = operations
+        while True:
+            for slot in range(len(self._captures)):
+                if self.stopping or slot in self._running:
+                    continue
+                if slot not in self._parked and source is not None:
+                    operation = None if enough() else next(source, None)
+                    if operation is None:
+                        source = None
+                        continue
+                    self._parked[slot] = operation
+                if slot in self._parked and self._listener.ready(self._parked[slot]):
+                    self._start(slot, self._parked.pop(slot))
+            if self.stopping:
+                self._parked.clear()
+                self._wind_down()
+                return
+            if not self._running and not self._parked:
+                return
+            self._wait()
+
+    def close(self) -> None:
+        """Kill and reap whatever still runs, then close files; safe to call twice."""
+        for running in list(self._running.values()):
+            running.killed_for = running.killed_for or "interrupted"
+            running.child.kill_group()
+            self._finish(running)
+        if not self._epoll.closed:
+            self._epoll.close()
+            for capture in self._captures:
+                capture.close()
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        self.stopping = signal.Signals(number).name
+
+    def _start(self, slot: int, operation: Operation) -> None:
+        how = self._listener.launch(operation)
+        try:
+            child = Child(how.argv, how.env, self._captures[slot])
+        except OSError as problem:  # the command is gone, or no process can be had
+            self._listener.not_started(operation, slot, problem)
+            return
+        running = Running(operation, slot, child, self._captures[slot])
+        self._running[slot] = running
+        self._worker_of_fd[child.pidfd] = slot
+        self._epoll.register(child.pidfd, select.EPOLLIN)
+        self._listener.invoked(running)
+
+    def _wait(self) -> None:
+        now_ns = time.monotonic_ns()
+        if now_ns >= self._next_tick_ns:
+            pause_ms = self._listener.tick(self._running)
+            self._next_tick_ns = time.monotonic_ns() + pause_ms * _NS_PER_MS
+            return  # a tick may have made a parked operation ready
+        first_end_ns = min(
+            (running.child.started_ns + self._deadline_ns for running in self._running.values()),
+            default=self._next_tick_ns,
+        )
+        pause_s = max(0, min(self._next_tick_ns, first_end_ns) - now_ns) / 1e9
+        for fd, _ in self._epoll.poll(pause_s + 0.001):
+            if fd in self._worker_of_fd:
+                self._finish(self._running[self._worker_of_fd[fd]])
+        now_ns = time.monotonic_ns()
+        for running in self._running.values():
+            if running.child.started_ns + self._deadline_ns <= now_ns and not running.killed_for:
+                running.killed_for = "deadline"
+                running.child.kill_group()
+
+    def _wind_down(self) -> None:
+        if self._wake_fd is not None:
+            self._epoll.unregister(self._wake_fd)  # it stays readable: nobody drains it
+        for running in self._running.values():
+            running.child.kill_group(signal.SIGTERM)
+        until_ns = time.monotonic_ns() + _POLITE_MS * _NS_PER_MS
+        while self._running and (left_ns := until_ns - time.monotonic_ns()) > 0:
+            for fd, _ in self._epoll.poll(left_ns / 1e9):
+                if fd in self._worker_of_fd:
+                    running = self._running[self._worker_of_fd[fd]]
+                    running.killed_for = "interrupted"
+                    self._finish(running)
+        for running in list(self._running.values()):
+            running.killed_for = "interrupted"
+            running.child.kill_group()
+            self._finish(running)
+
+    def _finish(self, running: Running) -> None:
+        # Out of epoll before the pidfd is closed: a stale event would name the next child's fd.
+        self._epoll.unregister(running.child.pidfd)
+        del self._worker_of_fd[running.child.pidfd]
+        ended = running.child.reap()
+        del self._running[running.worker]
+        self._listener.completed(running, ended)
