@@ -6,10 +6,11 @@ A command takes text as it was given, prints results on standard output and retu
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from soakproof.errors import Interrupted, SoakError
 from soakproof.rundir import Project, RunDir
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "guarded"]
 
 Flags = Mapping[str, str | None]
+
+_PLAIN_COLUMNS: Final = 120
+"""Width of tables in logs and pipes: the same whoever asks."""
 
 
 def guarded(command: Callable[[], int]) -> int:
@@ -99,18 +103,20 @@ def record(flags: Flags) -> int:
 
     project, run_dir = _opened(flags)
     result = stage(project, run_dir, allow_dirty=bool(flags.get("allow_dirty")))
-    _show_record(result)
+    for name, place in _places(project, run_dir, result).items():
+        print(f"{name}: {place}")
     return 0
 
 
 def everything(flags: Flags) -> int:
     """Run all stages: clean, anchors, run, extract, gate, record."""
     from soakproof.pipeline import soak
+    from soakproof.report.terminal import summary_lines
 
     project = Project.find()
     soaked = soak(project, flags, os.environ, allow_dirty=bool(flags.get("allow_dirty")))
-    _show_record(soaked.recorded)
-    _show(soaked.verdict)
+    places = _places(project, soaked.run_dir, soaked.recorded)
+    print(summary_lines(soaked.verdict, places, **_screen()), flush=True)
     return int(soaked.verdict["exit_code"])
 
 
@@ -135,10 +141,29 @@ def _opened(flags: Flags) -> tuple[Project, RunDir]:
 def _show(verdict: dict[str, Any]) -> None:
     from soakproof.report.terminal import verdict_lines
 
-    print(verdict_lines(verdict), flush=True)
+    print(verdict_lines(verdict, **_screen()), flush=True)
 
 
-def _show_record(result: RecordResult) -> None:
-    from soakproof.report.terminal import summary_lines
+class _Screen(TypedDict):
+    width: int
+    colour: bool
 
-    print(summary_lines(result))
+
+def _screen() -> _Screen:
+    """Return how wide the table may be, and whether in colour: only on a terminal."""
+    if sys.stdout.isatty():
+        return {"width": shutil.get_terminal_size().columns, "colour": "NO_COLOR" not in os.environ}
+    return {"width": _PLAIN_COLUMNS, "colour": False}
+
+
+def _places(project: Project, run_dir: RunDir, result: RecordResult) -> dict[str, str]:
+    places = {
+        "run": project.relative(run_dir.path),
+        "metrics": project.relative(result.metrics_path),
+        "log": project.relative(result.log_path),
+        "report": project.relative(result.report_path),
+    }
+    if result.work_order is not None:
+        state = "closed" if result.closed else f"not closed: {result.why_not_closed}"
+        places["work order"] = f"{result.work_order} {state}"
+    return places

@@ -38,23 +38,23 @@ def workflow(path: Path) -> dict[str, Any]:
 def test_both_distributions_promise_the_same_pythons() -> None:
     subject = tomllib.loads((CHECKOUT / "packages/trifecta/pyproject.toml").read_text("utf-8"))
 
-    assert PYPROJECT["project"]["requires-python"] == f">={PYTHONS[0]}"
-    assert subject["project"]["requires-python"] == f">={PYTHONS[0]}"
-    assert [
+    assert f">={PYTHONS[0]}" == PYPROJECT["project"]["requires-python"]
+    assert f">={PYTHONS[0]}" == subject["project"]["requires-python"]
+    assert [True] * len(PYTHONS) == [
         f"Programming Language :: Python :: {version}" in subject["project"]["classifiers"]
         for version in PYTHONS
-    ] == [True] * len(PYTHONS)
-    assert PYPROJECT["tool"]["ruff"]["target-version"] == f"py{PYTHONS[0].replace('.', '')}"
+    ]
+    assert f"py{PYTHONS[0].replace('.', '')}" == PYPROJECT["tool"]["ruff"]["target-version"]
 
 
 def test_the_matrix_of_ci_comes_from_nox() -> None:
     jobs = workflow(CHECKOUT / ".github" / "workflows" / "ci.yml")["jobs"]
     asked = [step for step in jobs["matrix"]["steps"] if "nox --list --json" in step.get("run", "")]
 
-    assert len(asked) == 1
-    assert jobs["tests"]["strategy"]["matrix"] == {
-        "python": "${{ fromJSON(needs.matrix.outputs.pythons) }}"
-    }
+    assert 1 == len(asked)
+    assert {"python": "${{ fromJSON(needs.matrix.outputs.pythons) }}"} == jobs["tests"]["strategy"][
+        "matrix"
+    ]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
@@ -69,7 +69,7 @@ def test_actions_are_pinned_to_a_commit_with_the_version_beside_it(path: Path) -
     lines = [line for line in path.read_text("utf-8").splitlines() if "uses:" in line]
     pinned = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+(\.\d+)*$")
 
-    assert [line for line in lines if not pinned.search(line)] == []
+    assert [] == [line for line in lines if not pinned.search(line)]
 
 
 @pytest.mark.parametrize("name", [".ci/run", "eval/scripts/run_ast_cache_soak.sh"])
@@ -84,7 +84,7 @@ def test_every_linter_exception_says_why() -> None:
     text = (CHECKOUT / "pyproject.toml").read_text("utf-8").partition("[tool.ruff.lint]")[2]
     rules = re.compile(r"""^\s+"[A-Z]+[0-9]*",(?P<why>.*)$""", re.MULTILINE)
 
-    assert [match[0] for match in rules.finditer(text) if "# " not in match["why"]] == []
+    assert [] == [match[0] for match in rules.finditer(text) if "# " not in match["why"]]
 
 
 def test_no_file_names_a_package_registry_or_a_machine_path() -> None:
@@ -106,4 +106,4 @@ def test_no_file_names_a_package_registry_or_a_machine_path() -> None:
             for match in needle.finditer(text)
         ]
 
-    assert found == []
+    assert [] == found

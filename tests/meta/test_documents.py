@@ -10,6 +10,7 @@ from soakproof.cli import FLAGS
 from soakproof.commands import COMMANDS
 from soakproof.model import EXIT_CODES
 from soakproof.rundir import RunDir
+from soakproof.tasks import ns
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -38,7 +39,7 @@ def test_every_command_is_documented() -> None:
     page = read("docs", "reference", "cli.md")
     rows = re.findall(r"^\| `([a-z]+)` \|", page.partition("## Flags")[0], re.MULTILINE)
 
-    assert sorted(rows) == sorted(COMMANDS)
+    assert sorted(COMMANDS) == sorted(rows)
 
 
 def test_every_flag_is_documented_with_the_commands_that_have_it() -> None:
@@ -48,19 +49,30 @@ def test_every_flag_is_documented_with_the_commands_that_have_it() -> None:
         for flag, cell in re.findall(r"^\| `(--[a-z-]+)[^`]*` \| ([^|]+) \|", page, re.MULTILINE)
     }
 
-    assert sorted(documented) == sorted(FLAGS)
+    assert sorted(FLAGS) == sorted(documented)
     for flag, cell in documented.items():
         named = set(COMMANDS) if cell == "every command" else set(re.findall(r"`(\w+)`", cell))
 
-        assert named == set(FLAGS[flag].commands), f"commands of --{flag}"
+        assert set(FLAGS[flag].commands) == named, f"commands of --{flag}"
+
+
+def test_the_invoke_tasks_are_the_commands_with_the_same_flags() -> None:
+    tasks = {
+        name: {argument.name for argument in ns[name].get_arguments()} for name in ns.task_names
+    }
+
+    assert {
+        command: {flag for flag, spec in FLAGS.items() if command in spec.commands}
+        for command in COMMANDS
+    } == tasks
 
 
 def test_every_nox_session_is_documented_and_has_one_line_of_help() -> None:
     sessions = nox_sessions()
     page = read("docs", "reference", "cli.md").partition("## nox sessions")[2]
 
-    assert sorted(re.findall(r"^\| `([a-z]+)` \|", page, re.MULTILINE)) == sorted(sessions)
-    assert [name for name, text in sessions.items() if not text or "\n" in text] == []
+    assert sorted(sessions) == sorted(re.findall(r"^\| `([a-z]+)` \|", page, re.MULTILINE))
+    assert [] == [name for name, text in sessions.items() if not text or "\n" in text]
 
 
 def test_the_exit_codes_of_verdicts_are_documented() -> None:
@@ -78,14 +90,14 @@ def test_every_file_of_a_run_is_documented() -> None:
         if isinstance(value, property) and name not in {"run_id", "path"}
     ]
 
-    assert [name for name in files if f"`{name}" not in page] == []
+    assert [] == [name for name in files if f"`{name}" not in page]
 
 
 def test_every_schema_is_documented() -> None:
     page = read("docs", "reference", "files.md")
     schemas = sorted(path.name for path in (CHECKOUT / "schemas").glob("*.json"))
 
-    assert [name for name in schemas if f"schemas/{name}" not in page] == []
+    assert [] == [name for name in schemas if f"schemas/{name}" not in page]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
@@ -94,11 +106,11 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
     targets = [page.parent / link for link in links if not re.match(r"[a-z]+:", link)]
     made_by_a_soak = REPORTS.resolve()
 
-    assert [
+    assert [] == [
         str(target)
         for target in targets
         if not target.exists() and made_by_a_soak not in target.resolve().parents
-    ] == []
+    ]
 
 
 @pytest.mark.parametrize("page", PROSE, ids=lambda page: str(page.relative_to(CHECKOUT)))
@@ -107,7 +119,7 @@ def test_a_line_of_prose_is_one_sentence(page: Path) -> None:
     lines = [line for line in prose.splitlines() if line and not line.startswith(("|", "#", " "))]
     numbered = [line for line in lines if not re.match(r"\d+\.|[-*] ", line)]
 
-    assert [line for line in numbered if re.search(r"[a-z)`][.!] +[A-Z`]", line)] == []
+    assert [] == [line for line in numbered if re.search(r"[a-z)`][.!] +[A-Z`]", line)]
 
 
 def test_news_fragments_have_a_kind_and_say_something() -> None:
@@ -118,13 +130,13 @@ def test_news_fragments_have_a_kind_and_say_something() -> None:
     ]
     kinds = re.compile(r"[a-z0-9-]+\.(added|changed|fixed|removed)\.md")
 
-    assert [path.name for path in fragments if not kinds.fullmatch(path.name)] == []
-    assert [path.name for path in fragments if not path.read_text("utf-8").strip()] == []
+    assert [] == [path.name for path in fragments if not kinds.fullmatch(path.name)]
+    assert [] == [path.name for path in fragments if not path.read_text("utf-8").strip()]
 
 
 def test_decisions_are_numbered_without_gaps() -> None:
     pages = sorted((CHECKOUT / "docs" / "decisions").glob("*.md"))
 
-    assert [page.name[:4] for page in pages] == [f"{n:04d}" for n in range(1, len(pages) + 1)]
+    assert [f"{n:04d}" for n in range(1, len(pages) + 1)] == [page.name[:4] for page in pages]
     for number, page in enumerate(pages, 1):
         assert page.read_text("utf-8").startswith(f"# {number}. ")

@@ -30,7 +30,7 @@ def test_what_is_public_is_listed_and_what_is_listed_is_there(name: str) -> None
     module = importlib.import_module(name)
     listed = getattr(module, "__all__", [])
 
-    assert [missing for missing in listed if not hasattr(module, missing)] == []
+    assert [] == [missing for missing in listed if not hasattr(module, missing)]
     assert listed or not public_names(module), f"{name} defines public names and has no __all__"
 
 
@@ -46,8 +46,8 @@ def test_whats_here_has_one_line_for_every_module_and_for_nothing_else() -> None
     rows = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
     ours = [name for name in rows if name.split(".")[0] == "soakproof"]
 
-    assert ours == sorted(set(ours), key=ours.index), "a module has one line"
-    assert sorted(ours) == MODULES
+    assert sorted(set(ours), key=ours.index) == ours, "a module has one line"
+    assert MODULES == sorted(ours)
 
 
 def test_whats_here_has_one_line_for_every_module_of_the_subject() -> None:
@@ -59,7 +59,7 @@ def test_whats_here_has_one_line_for_every_module_of_the_subject() -> None:
         for path in source.rglob("*.py")
     }
 
-    assert sorted(name for name in rows if name.split(".")[0] == "trifecta") == sorted(there)
+    assert sorted(there) == sorted(name for name in rows if name.split(".")[0] == "trifecta")
 
 
 def source_of(name: str) -> Path:

@@ -34,8 +34,8 @@ def test_a_schema_is_one_and_names_itself(path: Path) -> None:
     document = json.loads(path.read_bytes())
 
     Draft202012Validator.check_schema(document)
-    assert document["$id"].rpartition("/")[2] == path.name
-    assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert path.name == document["$id"].rpartition("/")[2]
+    assert "https://json-schema.org/draft/2020-12/schema" == document["$schema"]
     assert document["title"].strip()
 
 
@@ -43,17 +43,17 @@ def test_a_schema_is_one_and_names_itself(path: Path) -> None:
 def test_every_property_has_a_description(path: Path) -> None:
     document = json.loads(path.read_bytes())
 
-    assert [
+    assert [] == [
         at for at, node in properties(document) if not (node.get("description") or "").strip()
-    ] == []
+    ]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_the_installed_schema_is_the_one_in_the_checkout(path: Path) -> None:
     name = path.name.removesuffix(".schema.json")
 
-    assert schema.load_schema(name) == json.loads(path.read_bytes())
+    assert json.loads(path.read_bytes()) == schema.load_schema(name)
 
 
 def test_the_package_knows_every_schema() -> None:
-    assert sorted(schema.NAMES) == [path.name.removesuffix(".schema.json") for path in FILES]
+    assert [path.name.removesuffix(".schema.json") for path in FILES] == sorted(schema.NAMES)

@@ -51,7 +51,7 @@ def program(folder: Path, name: str) -> Path:
 def test_the_installed_soakproof_is_used(script: str, stage: str, tmp_path: Path) -> None:
     done = start([sys.executable, SCRIPTS / script, "--help"], path=str(tmp_path))
 
-    assert done.returncode == 0
+    assert 0 == done.returncode
     assert f"soakproof {stage}" in done.stdout
 
 
@@ -59,8 +59,8 @@ def test_a_missing_metrics_file_ends_with_usage(tmp_path: Path) -> None:
     script = SCRIPTS / "gate_ast_soak.py"
     done = start([sys.executable, script, "--in", tmp_path / "none.json"], path=str(tmp_path))
 
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
+    assert 2 == done.returncode
+    assert 1 == done.stderr.count("\n")
     assert "none.json" in done.stderr
 
 
@@ -69,8 +69,8 @@ def test_without_soakproof_one_line_says_what_to_do(script: str, bare: Path) -> 
     # -S: without the environment's packages, as the Python of a machine where nothing is installed.
     done = start([sys.executable, "-S", bare / "eval/scripts" / script], path=str(bare / "bin"))
 
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
+    assert 2 == done.returncode
+    assert 1 == done.stderr.count("\n")
     assert "pip install nox && nox -s soak" in done.stderr
 
 
@@ -81,7 +81,7 @@ def test_the_newest_environment_that_a_soak_left_is_used(bare: Path) -> None:
     script = bare / "eval/scripts/gate_ast_soak.py"
     done = start([sys.executable, "-S", script, "--in", "m.json"], path=str(bare / "bin"))
 
-    assert (done.returncode, done.stdout) == (10, "newest soakproof gate --in m.json\n")
+    assert (10, "newest soakproof gate --in m.json\n") == (done.returncode, done.stdout)
 
 
 def test_a_whole_soak_falls_back_to_nox(bare: Path) -> None:
@@ -89,10 +89,10 @@ def test_a_whole_soak_falls_back_to_nox(bare: Path) -> None:
     stage = bare / "eval/scripts/stage.py"
     done = start([sys.executable, "-S", stage, "all", "--ops", "5"], path=str(bare / "bin"))
 
-    assert (done.returncode, done.stdout) == (
+    assert (
         10,
         f"nox -f {bare / 'noxfile.py'} -s soak -- --ops 5\n",
-    )
+    ) == (done.returncode, done.stdout)
 
 
 def test_the_shell_script_passes_everything_on(bare: Path) -> None:
@@ -102,4 +102,4 @@ def test_the_shell_script_passes_everything_on(bare: Path) -> None:
     script = bare / "eval/scripts/run_ast_cache_soak.sh"
     done = start(["/bin/bash", script, "--ops", "5"], path=f"{bare / 'bin'}:/usr/bin:/bin")
 
-    assert (done.returncode, done.stdout) == (0, f"{bare}: all --ops 5\n")
+    assert (0, f"{bare}: all --ops 5\n") == (done.returncode, done.stdout)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from soakproof import schema
-from soakproof.rundir import read_lines
+from soakproof.rundir import Project, read_lines
+from soakproof.stages.extract import extract
+from soakproof.stages.gate import gate
 
 if TYPE_CHECKING:
     from tests.process.conftest import Soaker
@@ -198,10 +200,25 @@ def test_a_history_cut_anywhere_is_never_green(soaker: Make) -> None:
     sound.soak()
     path = sound.run_dir / "history.jsonl"
     whole = path.read_bytes()
-    for size in range(0, len(whole) - 1, len(whole) // 7):
+    project = Project(sound.root)
+    run_dir = project.open_run(None)
+    for size in range(0, len(whole) - 1, len(whole) // 60):
         path.write_bytes(whole[:size])
-        assert 0 == sound("extract").returncode
-        assert 11 == sound("gate").returncode, size
+        extract(project, run_dir)
+        assert 11 == gate(run_dir)["exit_code"], size
+
+
+def test_a_history_with_a_line_taken_out_is_never_green(soaker: Make) -> None:
+    sound = soaker()
+    sound.soak()
+    path = sound.run_dir / "history.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    project = Project(sound.root)
+    run_dir = project.open_run(None)
+    for at in range(len(lines)):
+        path.write_bytes(b"".join(lines[:at] + lines[at + 1 :]))
+        extract(project, run_dir)
+        assert 11 == gate(run_dir)["exit_code"], lines[at]
 
 
 def test_two_soaks_at_once_do_not_meet(soaker: Make) -> None:

@@ -60,9 +60,7 @@ def test_exactly_so_many_operations_numbered_in_order(
 @given(workloads(), seeds, counts)
 def test_the_same_seed_gives_the_same_plan(workload: Workload, seed: int, ops: int) -> None:
     once, again = planned(workload, seed, ops), planned(workload, seed, ops)
-    faults = [
-        FaultPlanner(FAULTS, seed, workload.writers).plan_all(one) for one in (once, again)
-    ]
+    faults = [FaultPlanner(FAULTS, seed, workload.writers).plan_all(one) for one in (once, again)]
 
     assert digest(once, faults[0]) == digest(again, faults[1])
 

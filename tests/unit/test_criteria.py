@@ -47,7 +47,7 @@ def metrics(
         (criterion("==", "ok"), metrics("ok", samples=None), UNKNOWN),
         (criterion("==", "ok"), metrics("ok", samples="5"), UNKNOWN),
         (criterion("==", "ok"), metrics(3), UNKNOWN),
-        (criterion("==", 0), metrics(False), UNKNOWN),
+        (criterion("==", 0), metrics(value=False), UNKNOWN),
         (criterion("==", 0), metrics(0), PASS),
         (criterion("==", 0), metrics(1), FAIL),
         # seen to be wrong is wrong, however little else was seen

@@ -80,4 +80,6 @@ def test_answers_to_the_same_question_are_compared() -> None:
 
 
 def test_a_hole_in_the_numbering_is_seen() -> None:
-    assert 1 == fold(invoke("op-0"), {**ok("op-0"), "seq": 7}).sequence_gaps
+    ledger = fold(invoke("op-0"), {**ok("op-0"), "seq": 7}, {**END, "seq": 8})
+
+    assert (1, "broken", False) == (ledger.sequence_gaps, ledger.state, ledger.whole)

@@ -46,7 +46,7 @@ def test_a_value_that_cannot_be_used_is_named_with_its_flag(
 
 
 def test_a_bad_variable_is_named_as_a_variable() -> None:
-    with pytest.raises(UsageError, match="^OPS: expected"):
+    with pytest.raises(UsageError, match=r"^OPS: expected"):
         resolve("ops", {}, {"OPS": "many"})
 
 

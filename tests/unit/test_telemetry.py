@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from soakproof.checks.fault_ledger import FaultLedger
@@ -14,7 +12,7 @@ from soakproof.model import FaultPlan, HistoryLine, Outcome, Phase, TelemetryEve
 NAMES = {"hit": "hit", "miss": "miss", "write": "write", "lock_wait": ["wait"]}
 
 
-def event(op: str, seq: int, cmd: str, *, run: str = "r", **x: Any) -> TelemetryEvent:
+def event(op: str, seq: int, cmd: str, *, run: str = "r", **x: object) -> TelemetryEvent:
     result = {"waited_ms": 5.0, "for": "file_lock"} if cmd == "wait" else {}
     return TelemetryEvent(
         ts="t",

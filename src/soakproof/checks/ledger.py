@@ -40,6 +40,7 @@ class Ledger:
     duplicate_completions: int = 0
     completions_without_invoke: int = 0
     sequence_gaps: int = 0
+    unreadable_lines: int = 0
     probes: list[dict[str, Any]] = field(default_factory=list)
     wall_ms: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     first_invoke_ns: int | None = None
@@ -68,12 +69,23 @@ class Ledger:
             if record.outcome is None:
                 record.outcome = Outcome.INFO
                 self.reasons["never_completed"] += 1
-                self.unexplained += self._state == "completed"
+                self.unexplained += self.state == "completed"
 
     @property
     def state(self) -> str:
-        """How the run ended: ``completed``, ``interrupted``, or ``unfinished`` (it left no end)."""
+        """How the run ended.
+
+        ``completed``; ``interrupted``; ``unfinished``: it left no end; ``broken``: the history has
+        holes, so what it does not say may still have happened.
+        """
+        if self._state != "unfinished" and (self.sequence_gaps or self.unreadable_lines):
+            return "broken"
         return self._state
+
+    @property
+    def whole(self) -> bool:
+        """Whether what is not in the history did not happen."""
+        return self.state in {"completed", "interrupted"}
 
     def outcomes(self) -> Counter[tuple[str, Outcome]]:
         """Return (kind, outcome) → operations."""

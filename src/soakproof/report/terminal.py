@@ -1,6 +1,6 @@
 """The gate's table, and where things are, for a terminal or a pipe.
 
-Nothing here writes: text comes back.
+Nothing here writes: text comes back, with colours only when asked for.
 ``rich`` is imported where it is used: it costs five bare starts of Python.
 """
 
@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import shutil
-import sys
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from soakproof.model import Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["Recorded", "gate_table", "summary_lines", "verdict_line", "verdict_lines"]
+__all__ = ["gate_table", "summary_lines", "verdict_line", "verdict_lines"]
 
 _STYLES: Final[Mapping[str, str]] = {
     Verdict.PASS: "bold green",
@@ -28,73 +24,37 @@ _STYLES: Final[Mapping[str, str]] = {
     Verdict.UNKNOWN: "bold yellow",
 }
 
-_PIPE_WIDTH: Final = 400
-"""In a pipe or a log every criterion is one line."""
-
 _LEAST_WIDTH: Final = 60
 """A narrower terminal gets lines that it wraps itself; columns of one letter help nobody."""
 
 
-class Recorded(Protocol):
-    """What the record stage says it did (``soakproof.stages.record.RecordResult``)."""
-
-    @property
-    def metrics_path(self) -> Path:
-        """The published metrics."""
-
-    @property
-    def log_path(self) -> Path:
-        """The published log."""
-
-    @property
-    def report_path(self) -> Path:
-        """The report."""
-
-    @property
-    def work_order(self) -> str | None:
-        """The work order's id, if the campaign names one."""
-
-    @property
-    def why_not_closed(self) -> str:
-        """In words; empty when it is closed."""
-
-
-def verdict_lines(
-    verdict: Mapping[str, Any], *, width: int | None = None, colour: bool | None = None
-) -> str:
+def verdict_lines(verdict: Mapping[str, Any], *, width: int, colour: bool) -> str:
     """Return the gate's table, the reasons of what is not PASS, and the verdict's line at the end.
 
     Args:
         verdict: ``verdict.json``.
-        width: columns; left out: those of the terminal, and in a pipe as many as it takes.
-        colour: with escape sequences; left out: on a terminal, unless ``NO_COLOR`` is set.
+        width: columns of the terminal.
+        colour: with escape sequences for colours.
     """
-    on_terminal = sys.stdout.isatty()
-    if width is None:
-        width = shutil.get_terminal_size().columns if on_terminal else _PIPE_WIDTH
-    if colour is None:
-        colour = on_terminal and not os.environ.get("NO_COLOR")
     table = gate_table(verdict, width=width, colour=colour)
-    return f"{table}\n{verdict_line(verdict, colour=colour)}"
+    return f"{table}\n{verdict_line(verdict, colour=colour)}\n"
 
 
-def summary_lines(recorded: Recorded) -> str:
-    """Return where metrics, log and report are, and what became of the work order."""
-    lines = {
-        "metrics": _from_here(recorded.metrics_path),
-        "log": _from_here(recorded.log_path),
-        "report": _from_here(recorded.report_path),
-    }
-    if recorded.work_order is not None:
-        state = f"not closed: {recorded.why_not_closed}" if recorded.why_not_closed else "closed"
-        lines["work order"] = f"{recorded.work_order} {state}"
-    widest = max(map(len, lines))
-    return "\n".join(f"{name:<{widest}}  {said}" for name, said in lines.items())
+def summary_lines(
+    verdict: Mapping[str, Any], places: Mapping[str, str], *, width: int, colour: bool
+) -> str:
+    """Return the table, where things are, and the verdict's line at the end.
 
-
-def _from_here(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    Args:
+        verdict: ``verdict.json``.
+        places: what (``metrics``, ``log``, ``report``, ``work order`` …) → where, or a sentence.
+        width: columns of the terminal.
+        colour: with escape sequences for colours.
+    """
+    widest = max(map(len, places), default=0)
+    where = "".join(f"{name:<{widest}}  {place}\n" for name, place in places.items())
+    table = gate_table(verdict, width=width, colour=colour)
+    return f"{table}\n{where}\n{verdict_line(verdict, colour=colour)}\n"
 
 
 def verdict_line(verdict: Mapping[str, Any], *, colour: bool) -> str:

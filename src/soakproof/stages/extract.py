@@ -48,7 +48,7 @@ def extract(project: Project, run_dir: RunDir, out: Path | None = None) -> Path:
     if not run_dir.history.exists():
         hint = f"make it with `soakproof run --run-id {run_dir.run_id}`"
         raise MissingInput(run_dir.history, hint)
-    ledger, faults, bad_history = _history(run_dir, plan)
+    ledger, faults = _history(run_dir, plan)
     telemetry, bad_lines, files = _telemetry(run_dir, plan, ledger)
     faults.overlap(telemetry.waits)
     metrics = {
@@ -58,11 +58,11 @@ def extract(project: Project, run_dir: RunDir, out: Path | None = None) -> Path:
         "seed": plan["settings"]["seed"]["value"],
         "schedule_sha256": plan["schedule_sha256"],
         "history_sha256": hashlib.sha256(run_dir.history.read_bytes()).hexdigest(),
-        "run": {"state": ledger.state, "unreadable_history_lines": bad_history},
+        "run": {"state": ledger.state, "unreadable_history_lines": ledger.unreadable_lines},
         "ops": _ops(plan, ledger),
         "cache": {phase.value: _phase(tally) for phase, tally in sorted(telemetry.phases.items())},
         "locks": _locks(plan, telemetry),
-        "telemetry": _claims(plan, telemetry, bad_lines, files),
+        "telemetry": _claims(plan, ledger, telemetry, bad_lines, files),
         "integrity": _integrity(ledger),
         "growth": _growth(run_dir),
         "faults": faults.document(),
@@ -74,16 +74,16 @@ def extract(project: Project, run_dir: RunDir, out: Path | None = None) -> Path:
     return run_dir.metrics
 
 
-def _history(run_dir: RunDir, plan: Mapping[str, Any]) -> tuple[Ledger, FaultLedger, int]:
-    ledger, faults, bad = Ledger(), FaultLedger(_planned(plan)), 0
+def _history(run_dir: RunDir, plan: Mapping[str, Any]) -> tuple[Ledger, FaultLedger]:
+    ledger, faults = Ledger(), FaultLedger(_planned(plan))
     for line in decode_history(run_dir.history):
         if isinstance(line, BadLine):
-            bad += 1
+            ledger.unreadable_lines += 1
             continue
         ledger.add(line)
         faults.add(line)
     ledger.close()
-    return ledger, faults, bad
+    return ledger, faults
 
 
 def _planned(plan: Mapping[str, Any]) -> list[FaultPlan]:
@@ -168,7 +168,11 @@ def _locks(plan: Mapping[str, Any], tally: TelemetryTally) -> dict[str, Any]:
 
 
 def _claims(
-    plan: Mapping[str, Any], tally: TelemetryTally, bad: list[dict[str, Any]], files: int
+    plan: Mapping[str, Any],
+    ledger: Ledger,
+    tally: TelemetryTally,
+    bad: list[dict[str, Any]],
+    files: int,
 ) -> dict[str, Any]:
     names = plan["target"]["telemetry"]
     return {
@@ -177,7 +181,7 @@ def _claims(
         "by_cmd": dict(sorted(tally.by_cmd.items())),
         "unreadable_lines": len(bad),
         "unreadable": bad[:_SHOWN_BAD_LINES],
-        "orphan_events": tally.orphans,
+        "orphan_events": tally.orphans if ledger.whole else None,
         "ops_without_events": tally.without_events,
         "lost_events": tally.lost,
         "duplicate_events": tally.duplicates,
