@@ -8,23 +8,19 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from soaker import HANG_GUARD_S, Soaker
 
 from soakproof import schema
 from soakproof.rundir import Project, read_lines
 from soakproof.stages.extract import extract
 from soakproof.stages.gate import gate
 
-if TYPE_CHECKING:
-    from tests.process.conftest import Soaker
-
 pytestmark = pytest.mark.process
 
-Make = Callable[..., "Soaker"]
-
-HANG_GUARD_S = 60
+Make = Callable[..., Soaker]
 
 
 def wait_for(path: Path, text: str) -> None:
