@@ -37,7 +37,7 @@ def verdict_lines(verdict: Mapping[str, Any], *, width: int, colour: bool) -> st
         colour: with escape sequences for colours.
     """
     table = gate_table(verdict, width=width, colour=colour)
-    return f"{table}\n{verdict_line(verdict, colour=colour)}\n"
+    return f"{table}\n{verdict_line(verdict, colour=colour)}"
 
 
 def summary_lines(
@@ -54,7 +54,7 @@ def summary_lines(
     widest = max(map(len, places), default=0)
     where = "".join(f"{name:<{widest}}  {place}\n" for name, place in places.items())
     table = gate_table(verdict, width=width, colour=colour)
-    return f"{table}\n{where}\n{verdict_line(verdict, colour=colour)}\n"
+    return f"{table}\n{where}\n{verdict_line(verdict, colour=colour)}"
 
 
 def verdict_line(verdict: Mapping[str, Any], *, colour: bool) -> str:
