@@ -11,7 +11,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Quoted
 
 from soakproof.evidence.closing import Closing
-from soakproof.evidence.yaml_text import read_mapping, rewrite
+from soakproof.evidence.yaml_text import put, read_mapping, rewrite
 from soakproof.schema import check
 
 __all__ = ["close_item"]
@@ -48,4 +48,4 @@ def _close(backlog: CommentedMap, closing: Closing) -> None:
         }
         for key, value in said.items():
             if item.get(key) != value:
-                item[key] = value if key == "status" else Quoted(value)
+                put(item, key, value if key == "status" else Quoted(value))

@@ -21,13 +21,17 @@ __all__ = ["RunDocuments", "load_documents"]
 
 @dataclass(frozen=True, slots=True)
 class RunDocuments:
-    """What the stages left, each accepted by its schema; ``anchors`` may be missing."""
+    """What the stages left, each accepted by its schema; ``anchors`` may be missing.
+
+    ``plan_sha256`` is the hash of the plan's file, which the history names.
+    """
 
     plan: dict[str, Any]
     run: dict[str, Any]
     metrics: dict[str, Any]
     verdict: dict[str, Any]
     anchors: dict[str, Any] | None
+    plan_sha256: str
 
 
 def load_documents(run: RunDir) -> RunDocuments:
@@ -47,6 +51,7 @@ def load_documents(run: RunDir) -> RunDocuments:
         metrics=load_json(run.metrics, "metrics", hint=stage.format("extract")),
         verdict=load_json(run.verdict, "verdict", hint=stage.format("gate")),
         anchors=load_json(run.anchors, "anchors", hint="") if run.anchors.exists() else None,
+        plan_sha256=_sha256(run.plan),
     )
     _insist_on_one_run(run, documents)
     _insist_on_the_links(run, documents)
@@ -68,7 +73,7 @@ def _insist_on_one_run(run: RunDir, documents: RunDocuments) -> None:
 def _insist_on_the_links(run: RunDir, documents: RunDocuments) -> None:
     plan, metrics, verdict = documents.plan, documents.metrics, documents.verdict
     history_sha256 = _sha256(run.history)
-    _insist(run.history, "plan_sha256", _sha256(run.plan), _plan_of(run.history), "clean")
+    _insist(run.history, "plan_sha256", documents.plan_sha256, _plan_of(run.history), "clean")
     for path, key, expected, found, stage in (
         (run.metrics, "schedule_sha256", plan["schedule_sha256"], metrics, "extract"),
         (run.metrics, "history_sha256", history_sha256, metrics, "extract"),

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["DEPENDENCIES", "environment_record", "filesystem_type"]
+__all__ = ["DEPENDENCIES", "environment_record", "filesystem_type", "mounted_type"]
 
 DEPENDENCIES: Final = ("filelock", "invoke", "jsonschema", "msgspec", "rich", "ruamel.yaml")
 """soakproof's own dependencies (a test holds them against pyproject.toml)."""
@@ -23,6 +23,9 @@ _MOUNTINFO: Final = Path("/proc/self/mountinfo")
 _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 
 _UNKNOWN: Final = "unknown"
+
+_MOUNT_POINT: Final = 4
+"""0-based field of a line of mountinfo (proc(5))."""
 
 
 def environment_record(run_path: Path) -> dict[str, Any]:
@@ -42,36 +45,37 @@ def environment_record(run_path: Path) -> dict[str, Any]:
     }
 
 
-def filesystem_type(path: Path, mountinfo: Path = _MOUNTINFO) -> str:
+def filesystem_type(path: Path) -> str:
     """Return the type of the file system that ``path`` lies on, such as ``ext4``.
 
-    Args:
-        path: a file or folder.
-        mountinfo: the kernel's table of mounts (proc(5)).
-
     Returns:
-        ``unknown`` where the system keeps no such table.
+        ``unknown`` where the system keeps no table of mounts.
     """
     try:
-        table = mountinfo.read_text("utf-8", "surrogateescape")
+        table = _MOUNTINFO.read_text("utf-8", "surrogateescape")
     except OSError:
         return _UNKNOWN
-    here = path.resolve()
+    return mounted_type(path.resolve(), table)
+
+
+def mounted_type(path: Path, mountinfo: str) -> str:
+    """Return the type of the file system of the deepest mount above ``path``; pure.
+
+    Args:
+        path: absolute, without symbolic links.
+        mountinfo: the kernel's table of mounts (proc(5)).
+    """
     best, best_depth = _UNKNOWN, -1
-    for line in table.splitlines():
+    for line in mountinfo.splitlines():
         left, separator, right = line.partition(" - ")
         fields = left.split(" ")
         if not separator or len(fields) <= _MOUNT_POINT:
             continue
         point = Path(_OCTAL.sub(lambda code: chr(int(code[1], 8)), fields[_MOUNT_POINT]))
         # The last of equals wins: it was mounted over the others.
-        if here.is_relative_to(point) and len(point.parts) >= best_depth:
+        if path.is_relative_to(point) and len(point.parts) >= best_depth:
             best, best_depth = right.split(" ")[0], len(point.parts)
     return best
-
-
-_MOUNT_POINT: Final = 4
-"""0-based field of a line of mountinfo (proc(5))."""
 
 
 def _cpus() -> int:

@@ -12,7 +12,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Quoted
 
 from soakproof.errors import ConfigError
 from soakproof.evidence.closing import Closing
-from soakproof.evidence.yaml_text import read_mapping, rewrite
+from soakproof.evidence.yaml_text import put, read_mapping, rewrite
 from soakproof.schema import check
 
 __all__ = ["close_work_order"]
@@ -60,17 +60,17 @@ def _close(order: CommentedMap, closing: Closing) -> None:
     unchanged = {key: order.get(key) for key in said} == said
     if unchanged and not missing and run_ids[-1:] == [closing.run_id]:
         return
-    order["status"] = "done"
-    order["verified_at_sha"] = Quoted(closing.commit)
-    order["closed_at"] = Quoted(closing.closed_at)
+    put(order, "status", "done")
+    put(order, "verified_at_sha", Quoted(closing.commit))
+    put(order, "closed_at", Quoted(closing.closed_at))
     if "dirty" in said:
-        order["dirty"] = closing.dirty
+        put(order, "dirty", closing.dirty)
     if closing.run_id in run_ids:
         run_ids.remove(closing.run_id)
     run_ids.append(Quoted(closing.run_id))
     evidence.extend(missing)
-    order["run_ids"] = run_ids
-    order["evidence_logs"] = evidence
+    put(order, "run_ids", run_ids)
+    put(order, "evidence_logs", evidence)
 
 
 def _sequence(order: CommentedMap, key: str) -> CommentedSeq:

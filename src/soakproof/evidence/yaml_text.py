@@ -17,14 +17,15 @@ from difflib import SequenceMatcher
 from typing import Any, Final
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import RoundTripRepresenter
+from ruamel.yaml.tokens import CommentToken
 
 from soakproof.errors import ConfigError
 
-__all__ = ["read_mapping", "rewrite"]
+__all__ = ["put", "read_mapping", "rewrite"]
 
 _WIDTH: Final = 2**20
 """No line is ever folded."""
@@ -69,6 +70,39 @@ def rewrite(where: str, text: str, change: Callable[[CommentedMap], None]) -> st
         grafted = after
     changed = head + grafted
     return changed.replace("\n", "\r\n") if "\r\n" in text else changed
+
+
+def put(mapping: CommentedMap, key: str, value: object) -> None:
+    """Set a key; a new one comes before the blank lines and comments that end the mapping.
+
+    ruamel.yaml keeps those with the last key's value, after its own comment in the same line.
+    """
+    last = next(reversed(mapping), None)
+    new = key not in mapping
+    mapping[key] = value
+    if last is None or not new:
+        return
+    comments, at, slot = _after(mapping, last)
+    token = (comments.get(at) or [None] * 4)[slot]
+    if token is None:
+        return
+    same_line, _, rest = token.value.partition("\n")
+    if rest:
+        comments_of_key, key_at, key_slot = _after(mapping, key)
+        tail: list[CommentToken | None] = [None] * 4
+        tail[key_slot] = CommentToken(f"\n{rest}", token.start_mark)
+        comments_of_key[key_at] = tail
+        token.value = f"{same_line}\n"
+    if not same_line:
+        del comments[at]
+
+
+def _after(mapping: CommentedMap, key: str) -> tuple[dict[Any, Any], Any, int]:
+    """Return where ruamel.yaml keeps what comes after a key's value: (comments, key, slot)."""
+    value = mapping[key]
+    if isinstance(value, CommentedSeq) and value:
+        return value.ca.items, len(value) - 1, 0
+    return mapping.ca.items, key, 2
 
 
 def _load(where: str, text: str, loader: YAML) -> Any:  # noqa: ANN401 - a dict or a CommentedMap
@@ -137,15 +171,18 @@ def _graft(own: str, before: str, after: str) -> str | None:
     """
     own_lines, old, new = (t.splitlines(keepends=True) for t in (own, before, after))
     place: dict[int, int] = {-1: -1, len(old): len(own_lines)}
-    for block in SequenceMatcher(None, old, own_lines, autojunk=False).get_matching_blocks():
-        place.update({block.a + i: block.b + i for i in range(block.size)})
+    aligned = SequenceMatcher(None, old, own_lines, autojunk=False).get_opcodes()
+    for _, start, end, own_start, own_end in aligned:
+        if end - start == own_end - own_start:  # equal, or line for line spelled otherwise
+            place.update(zip(range(start, end), range(own_start, own_end), strict=True))
     changes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
     for tag, start, end, new_start, new_end in reversed(changes):
         if tag == "equal":
             continue
-        if start - 1 not in place or (end > start and end not in place):
+        # Lines that only `own` has lie between two places; they are never part of a change.
+        if start - 1 not in place or (end > start and end - 1 not in place):
             return None
-        first = place[start - 1] + 1
-        last = place[end] if end > start else first
+        first = place[start] if end > start and start in place else place[start - 1] + 1
+        last = place[end - 1] + 1 if end > start else first
         own_lines[first:last] = new[new_start:new_end]
     return "".join(own_lines)

@@ -109,10 +109,14 @@ def settings(plan: Mapping[str, Any]) -> list[str]:
 
 
 def hashes(
-    plan: Mapping[str, Any], metrics: Mapping[str, Any], verdict: Mapping[str, Any]
+    plan_sha256: str,
+    plan: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    verdict: Mapping[str, Any],
 ) -> list[str]:
     """Return the chain: what was judged, from what it was counted, by which plan and gate."""
     rows = (
+        ("plan", plan_sha256),
         ("history", metrics["history_sha256"]),
         ("metrics", verdict["metrics_sha256"]),
         ("gate", verdict["gate_sha256"]),

@@ -25,6 +25,7 @@ def markdown_report(
     verdict: Mapping[str, Any],
     anchors: Mapping[str, Any] | None = None,
     *,
+    plan_sha256: str,
     note: str = "",
 ) -> str:
     """Return the report; it begins with the verdict and how to replay the run.
@@ -35,6 +36,7 @@ def markdown_report(
         metrics: ``metrics.json``.
         verdict: ``verdict.json``.
         anchors: ``anchors.json``; ``None``: the stage was not run.
+        plan_sha256: SHA-256 of the plan's file, which no document but the history carries.
         note: a sentence on the work order, for the top, as Markdown.
     """
     sections = {
@@ -51,7 +53,7 @@ def markdown_report(
         "Environment": evidence.environment(run),
         "What ran": evidence.packages(run),
         "Settings": evidence.settings(plan),
-        "Hashes": evidence.hashes(plan, metrics, verdict),
+        "Hashes": evidence.hashes(plan_sha256, plan, metrics, verdict),
         "What this does not prove": evidence.limits(plan, metrics),
     }
     lines = _top(plan, run, verdict, note)

@@ -15,14 +15,16 @@ _NS_PER_MS: Final = 1_000_000
 
 def cache(metrics: Mapping[str, Any]) -> list[str]:
     """Return hits, misses, writes and hit rate by phase."""
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for phase in Phase:
         seen = metrics["cache"].get(phase)
-        if seen is not None:
-            asked = seen["hits"] + seen["misses"]
-            rate = percent(seen["hits"] / asked if asked else None)
-            numbers = (seen["hits"], seen["misses"], seen["writes"], seen.get("samples", "absent"))
-            rows.append((phase, rate, *numbers))
+        if seen is None:
+            rows.append((phase, "no operations", *["absent"] * 4))
+            continue
+        asked = seen["hits"] + seen["misses"]
+        rate = percent(seen["hits"] / asked if asked else None)
+        numbers = (seen["hits"], seen["misses"], seen["writes"], seen.get("samples", "absent"))
+        rows.append((phase, rate, *numbers))
     return [
         f"{metrics['ops']['keys_distinct']} different keys were asked.",
         "",

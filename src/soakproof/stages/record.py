@@ -172,6 +172,7 @@ def _publish(
         documents.metrics,
         documents.verdict,
         documents.anchors,
+        plan_sha256=documents.plan_sha256,
         note=note,
     )
     files = {
