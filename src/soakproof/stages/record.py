@@ -15,7 +15,7 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from soakproof.errors import EvidenceBroken, MissingInput, SoakError
+from soakproof.errors import ConfigError, MissingInput, SoakError
 from soakproof.evidence.backlog import close_item
 from soakproof.evidence.chain import RunDocuments, load_documents
 from soakproof.evidence.closing import Closing, doubt, refusal, verified_commit
@@ -220,22 +220,22 @@ def _close(
     )
     files: dict[Path, bytes] = {}
     if backlog.is_file():
-        text = _text(backlog)
-        files[backlog] = close_item(project.relative(backlog), text, closing).encode()
+        where = project.relative(backlog)
+        files[backlog] = close_item(where, _text(where, backlog), closing).encode()
     old = session.read_bytes() if session.is_file() else b""
     files[session] = append_entry(old, closing.run_id, facts)
-    text = _text(order)
-    files[order] = close_work_order(project.relative(order), text, closing).encode()
+    where = project.relative(order)
+    files[order] = close_work_order(where, _text(where, order), closing).encode()
     for path, data in files.items():
         _replace(path, data)
 
 
-def _text(path: Path) -> str:
+def _text(where: str, path: Path) -> str:
+    # Decoded here and not by open(): line ends stay as they are.
     try:
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as problem:
-        message = f"{path}: expected UTF-8, found {problem}"
-        raise EvidenceBroken(message) from None
+        raise ConfigError(where, f"expected UTF-8, found {problem}") from None
 
 
 def _read(path: Path, stage: str) -> bytes:
