@@ -143,6 +143,15 @@ def test_the_stage_writes_what_its_schema_asks_for(package: Path, tmp_path: Path
     assert before == anchors(project, run).read_bytes()
 
 
+def test_a_path_of_this_machine_is_not_in_the_record(package: Path, tmp_path: Path) -> None:
+    said = json.dumps({"version": "1.2", "package_dir": str(package)})
+    project, run = planned(tmp_path / "project", f"print({said!r})")
+    written = anchors(project, run).read_text("utf-8")
+
+    assert '"package_dir": "site/tool"' in written
+    assert str(tmp_path) not in written
+
+
 def test_a_target_without_anchors_is_not_even_started(tmp_path: Path) -> None:
     project, run = planned(tmp_path, "raise SystemExit(1)", anchors=[])
 

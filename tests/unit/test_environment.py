@@ -23,7 +23,7 @@ a line that is none
     ("path", "kind"),
     [
         ("/", "ext4"),
-        ("/home/x", "ext4"),
+        ("/some where/x", "ext4"),
         ("/dev/some", "tmpfs"),
         ("/dev/somex", "ext4"),
         ("/mnt/a folder/b", "xfs"),

@@ -81,6 +81,14 @@ def test_the_schema_is_asked_before(line: str, json_path: str) -> None:
     assert json_path == caught.value.json_path
 
 
+def test_a_comment_before_the_last_key_stays() -> None:
+    text = "id: WO-P3.0\ntitle: t\nflow: [a]\n# before\nstatus: pending\n# after\n"
+    lines = closed(text, CLOSING).splitlines()
+
+    assert ["flow: [a]", "# before", "status: done"] == lines[2:5]
+    assert "# after" == lines[-1]
+
+
 def test_a_new_run_is_appended_and_its_commit_named() -> None:
     found = read_mapping("wo.yaml", closed(ORDER, CLOSING, SECOND))
 

@@ -94,7 +94,7 @@ def put(mapping: CommentedMap, key: str, value: object) -> None:
         comments_of_key[key_at] = tail
         token.value = f"{same_line}\n"
     if not same_line:
-        del comments[at]
+        comments[at][slot] = None  # not the whole entry: a comment before the key may be in it
 
 
 def _after(mapping: CommentedMap, key: str) -> tuple[dict[Any, Any], Any, int]:

@@ -48,7 +48,7 @@ def anchors(project: Project, run: RunDir) -> Path:
     unreadable: list[str] = []
     if wanted:
         package_dir, version = _about(plan)
-        folder = project.relative(package_dir)
+        folder = _shown(project, package_dir)
         found = search(package_dir, wanted)
         places = [asdict(place) for place in found.places]
         missing, unreadable = list(found.missing), list(found.unreadable)
@@ -66,6 +66,12 @@ def anchors(project: Project, run: RunDir) -> Path:
     check(document, "anchors", run.anchors)
     write_json(run.anchors, document)
     return run.anchors
+
+
+def _shown(project: Project, package_dir: Path) -> str:
+    """Return the folder without the paths of this machine: the record is public."""
+    inside = package_dir.is_relative_to(project.root)
+    return project.relative(package_dir) if inside else "/".join(package_dir.parts[-2:])
 
 
 def _about(plan: Mapping[str, Any]) -> tuple[Path, str]:
