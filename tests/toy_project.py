@@ -22,6 +22,10 @@ argv = ["get", "{{key}}", "--segment", "{{segment}}"]
 keys = "modules"
 writes_on_first_ask = true
 telemetry_cmd = "toy.get"
+depends = "key"
+
+[oracle]
+environment = {{ TOY_CACHE = "off" }}
 
 [environment]
 TOY_RUN = "{{run_id}}"

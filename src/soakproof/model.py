@@ -8,16 +8,20 @@ machine, so the history of the harness and the telemetry of the subject can be l
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+import signal
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 __all__ = [
+    "ABSENT",
     "EXIT_CODES",
     "SCHEMA_VERSION",
     "CriterionResult",
+    "EditPlan",
     "FaultPlan",
     "HistoryLine",
+    "Live",
     "Operation",
     "Outcome",
     "Phase",
@@ -31,6 +35,10 @@ __all__ = [
 
 SCHEMA_VERSION: Final = 1
 """Version of every document written here; a reader refuses any other."""
+
+
+ABSENT: Final = "absent"
+"""The version of a file that is not there."""
 
 
 class Outcome(enum.StrEnum):
@@ -48,7 +56,13 @@ class Phase(enum.StrEnum):
     """Part of the run, in this order."""
 
     COLD = "cold"
+    """Each key is new."""
     WARM = "warm"
+    """Keys are asked again; without faults and edits in a campaign of episodes."""
+    STORM = "storm"
+    """Operations of an episode: under its fault and its edits."""
+    AFTER = "after"
+    """The same keys asked twice more once the episode's fault is healed."""
 
 
 class Verdict(enum.StrEnum):
@@ -114,6 +128,9 @@ class Operation:
         kind: the operation kind of the target, such as ``ast.symbols``.
         key: what it asks for: a module, a query.
         first_ask: nobody asks this key earlier in the schedule, so a writer is sure to come.
+        episode: which episode it belongs to, 0-based; ``None`` in the cold and warm phases.
+        again: in the phase ``after``: 1 the first, 2 the second time it is asked; else 0.
+        edit: kind of the edit of its key that begins just after it was invoked, if any.
     """
 
     index: int
@@ -121,6 +138,9 @@ class Operation:
     kind: str
     key: str
     first_ask: bool
+    episode: int | None = None
+    again: int = 0
+    edit: str | None = None
 
     @property
     def op_id(self) -> str:
@@ -137,15 +157,56 @@ class FaultPlan:
         kind: the fault package's name.
         at_op: it fires just before the operation of this index is invoked.
         params: what the campaign's file and the dice said, with units in the names.
+        episode: the episode whose operations are under it; it is healed when they have ended.
+            ``None``: it heals itself.
     """
 
     fault_id: str
     kind: str
     at_op: int
     params: Mapping[str, Any]
+    episode: int | None = None
 
 
-HistoryType = Literal["run", "phase", "invoke", "ok", "fail", "info", "fault", "probe"]
+@dataclass(frozen=True, slots=True)
+class EditPlan:
+    """One planned edit of the segment, made by the harness, the one writer of each key.
+
+    Args:
+        edit_id: unique in the run, such as ``edit-0``.
+        kind: what is done, such as ``rewrite`` (:mod:`soakproof.workload.edits`).
+        at_op: it begins just after the operation of this index was invoked.
+        key: the module that is edited.
+        params: what the dice said, with units in the names.
+    """
+
+    edit_id: str
+    kind: str
+    at_op: int
+    key: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """An operation under way, as faults and edits see it.
+
+    Args:
+        operation: what it is.
+        pid: its process.
+        started_ns: ``CLOCK_MONOTONIC`` when it was started.
+        kill: end it and all that it started, saying why in the history (``fault:<id>``).
+        send: send its process a signal; false when it has ended.
+    """
+
+    operation: Operation
+    pid: int
+    started_ns: int
+    kill: Callable[[str], None]
+    send: Callable[[signal.Signals], bool]
+
+
+HistoryType = Literal["run", "phase", "invoke", "ok", "fail", "info", "fault", "edit", "probe"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,8 +214,10 @@ class HistoryLine:
     """One line of ``history.jsonl``; which fields are set depends on ``type``.
 
     ``run`` and ``phase`` carry ``event``; ``invoke`` and its completion ``ok | fail | info`` carry
-    the operation; ``fault`` carries ``fault``, ``kind``, ``event``, ``detail``; ``probe`` (a look
-    at the subject's files after the last operation) carries ``kind`` and ``detail``.
+    the operation; ``fault`` carries ``fault``, ``kind``, ``event``, ``detail``; ``edit`` carries
+    ``edit``, ``kind``, ``key``, ``path``, ``event`` (``initial``, ``begin``, ``end``) and
+    ``version``, the SHA-256 of the content or ``absent``; ``probe`` (a look at the subject's files
+    after the last operation) carries ``kind`` and ``detail``.
     ``None`` fields are left out of the line.
     """
 
@@ -171,7 +234,12 @@ class HistoryLine:
     worker: int | None = None
     kind: str | None = None
     key: str | None = None
+    episode: int | None = None
+    again: int | None = None
     fault: str | None = None
+    edit: str | None = None
+    path: str | None = None
+    version: str | None = None
     pid: int | None = None
     exit_code: int | None = None
     signal: int | None = None

@@ -100,6 +100,17 @@ class Child:
         except ProcessLookupError:
             return
 
+    def send(self, number: signal.Signals) -> bool:
+        """Send the process alone a signal; false when it has ended.
+
+        Through the pidfd, which never names another process that got the same number.
+        """
+        try:
+            signal.pidfd_send_signal(self.pidfd, number)
+        except (ProcessLookupError, OSError):
+            return False
+        return True
+
     def reap(self) -> Ended:
         """Wait for the end, take the process away and kill what it left in its group."""
         _, status, usage = os.wait4(self.pid, 0)

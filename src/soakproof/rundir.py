@@ -185,6 +185,21 @@ class RunDir:
         return self.path / "verdict.json"
 
     @property
+    def answers(self) -> Path:
+        """Every distinct answer of the run, by its SHA-256 (run)."""
+        return self.path / "answers"
+
+    @property
+    def versions(self) -> Path:
+        """Every version of each edited file, by its SHA-256 (run)."""
+        return self.path / "versions"
+
+    @property
+    def expected(self) -> Path:
+        """What the right answers are, one line a question and version (expect)."""
+        return self.path / "expected.jsonl"
+
+    @property
     def scratch(self) -> Path:
         """Output of operations under way; empty between them."""
         return self.path / "scratch"

@@ -11,8 +11,8 @@ from soakproof.model import HistoryLine, Outcome, Phase
 __all__ = ["Ledger", "OpRecord"]
 
 _COMPLETIONS: Final = frozenset(Outcome)
-_EXPLAINED: Final = frozenset({"interrupted"})
-"""Reasons of ``info`` that are no finding about the subject."""
+_EXPLAINED: Final = ("interrupted", "fault:")
+"""Beginnings of reasons of ``info`` that are no finding about the subject."""
 
 
 @dataclass(slots=True)
@@ -121,7 +121,7 @@ class Ledger:
             return
         reason = line.reason or "unknown"
         self.reasons[reason] += 1
-        if record.outcome is Outcome.INFO and reason not in _EXPLAINED:
+        if record.outcome is Outcome.INFO and not reason.startswith(_EXPLAINED):
             self.unexplained += 1
 
     def _answered(self, record: OpRecord, line: HistoryLine) -> None:

@@ -63,6 +63,10 @@ class Target:
         """The lock file that writers take."""
         return Path(self._fill(self.document["cache"]["lock"]))
 
+    def normal(self, answer: bytes) -> bytes:
+        """Return an answer without what depends on where the segment lies."""
+        return answer.replace(str(self.places.segment).encode(), b"{segment}")
+
     def judge(self, exit_code: int | None, answer: bytes) -> tuple[Outcome, str | None]:
         """Return how an operation that ended by itself ended, and why if not ok.
 

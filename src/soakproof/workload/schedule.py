@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from soakproof.dice import stream
 from soakproof.model import FaultPlan, Operation, Phase
+from soakproof.workload.episodes import Episodes, Kinds, Known, episode
 
 __all__ = ["DIGEST_OPS", "Workload", "cold_count", "digest", "schedule"]
 
@@ -35,6 +36,7 @@ class Workload:
         cold_share: share of a counted soak that is cold.
         warm_skew: 1 = all keys alike; more = some keys are asked more often.
         warm_new_share: share of warm operations that ask a new key while there are any.
+        episodes: how episodes are made; ``None``: there are none.
     """
 
     kinds: Mapping[str, str]
@@ -45,6 +47,7 @@ class Workload:
     cold_share: float
     warm_skew: float
     warm_new_share: float
+    episodes: Episodes | None = None
 
     @classmethod
     def of(
@@ -62,6 +65,7 @@ class Workload:
             cold_share=asked["cold_share"],
             warm_skew=asked["warm_skew"],
             warm_new_share=asked["warm_new_share"],
+            episodes=Episodes.of(campaign["episodes"]) if "episodes" in campaign else None,
         )
 
 
@@ -71,20 +75,56 @@ def cold_count(workload: Workload, ops: int) -> int:
 
 
 def schedule(workload: Workload, seed: int, ops: int | None) -> Iterator[Operation]:
-    """Yield the operations, cold ones first.
+    """Yield the operations: cold ones, warm ones, then episodes where the campaign has them.
 
     Args:
         workload: what is asked.
         seed: of all choices.
         ops: how many; ``None``: without end (a soak by time stops reading). Then the cold phase
-            lasts until every module was asked once.
+            lasts until every module was asked once; before episodes, until half of them were.
 
     Each operation draws from the stream of its own index. The first operation of each phase is of
     a writing kind where there is one, so that even a short soak has a miss, a write and a hit.
     """
-    asked: set[tuple[str, str]] = set()
-    known = 0  # modules that were asked: always the first so many of the list
-    cold = len(workload.modules) if ops is None else cold_count(workload, ops)
+    known = Known(workload.modules, set(), 0)
+    if workload.episodes is None:
+        yield from _calm(workload, seed, known, _cold(workload, ops), ops)
+        return
+    cold = _cold(workload, ops)
+    warm = cold if ops is None else max(1, round(ops * workload.episodes.warm_share))
+    calm = cold + warm if ops is None else min(cold + warm, ops)
+    yield from _calm(workload, seed, known, cold, calm)
+    left = None if ops is None else ops - calm
+    yield from itertools.islice(_episodes(workload, seed, known, calm), left)
+
+
+def _cold(workload: Workload, ops: int | None) -> int:
+    if ops is not None:
+        return cold_count(workload, ops)
+    whole = len(workload.modules)
+    return whole if workload.episodes is None else max(1, whole // 2)
+
+
+def _episodes(workload: Workload, seed: int, known: Known, start: int) -> Iterator[Operation]:
+    if workload.episodes is None:
+        return
+    source = workload.kinds
+    kinds = Kinds(
+        writers=[kind for kind in source if source[kind] == "modules"],
+        finders=[kind for kind in source if source[kind] == "queries"],
+        queries=workload.queries,
+    )
+    for number in itertools.count():
+        made = episode(workload.episodes, number, seed, known, kinds=kinds, start=start)
+        for operation in made:
+            yield operation
+            start = operation.index + 1
+
+
+def _calm(
+    workload: Workload, seed: int, known: Known, cold: int, ops: int | None
+) -> Iterator[Operation]:
+    """Yield the cold and the warm phase."""
     for index in itertools.count() if ops is None else range(ops):
         dice = stream(seed, "op", index)
         kind_roll, key_roll, new_roll = dice.random(), dice.random(), dice.random()
@@ -95,14 +135,10 @@ def schedule(workload: Workload, seed: int, ops: int | None) -> Iterator[Operati
             key = workload.queries[int(key_roll * len(workload.queries))]
         else:
             fresh = phase is Phase.COLD or (new_roll < workload.warm_new_share and not opening)
-            if fresh and known < len(workload.modules):
-                key = workload.modules[known]
-                known += 1
-            else:  # one of those that were asked, some more often than others
-                key = workload.modules[int(key_roll**workload.warm_skew * max(1, known))]
-        first_ask = (kind, key) not in asked
-        asked.add((kind, key))
-        yield Operation(index, phase, kind, key, first_ask)
+            # One of those that were asked, some more often than others.
+            old = int(key_roll**workload.warm_skew * max(1, known.count))
+            key = (known.fresh() if fresh else None) or workload.modules[old]
+        yield Operation(index, phase, kind, key, first_ask=known.first(kind, key))
 
 
 def _opening_kind(workload: Workload) -> str:
@@ -124,7 +160,8 @@ def digest(operations: Iterable[Operation], faults: Iterable[FaultPlan]) -> str:
     """Return the SHA-256 (hex) of operations and faults: same plan, same digest."""
     sha = hashlib.sha256()
     for op in operations:
-        sha.update(json.dumps([op.index, op.phase, op.kind, op.key, op.first_ask]).encode() + b"\n")
+        row = [op.index, op.phase, op.kind, op.key, op.first_ask, op.episode, op.again, op.edit]
+        sha.update(json.dumps(row).encode() + b"\n")
     for fault in faults:
         params = dict(sorted(fault.params.items()))
         sha.update(json.dumps([fault.fault_id, fault.kind, fault.at_op, params]).encode() + b"\n")

@@ -43,6 +43,7 @@ class Running:
     child: Child
     capture: Capture
     killed_for: str | None = None
+    findings: dict[str, object] | None = None
 
 
 class Listener(Protocol):
@@ -63,7 +64,7 @@ class Listener(Protocol):
     def completed(self, running: Running, ended: Ended) -> None:
         """It ended, by itself or because the storm killed it (``running.killed_for``)."""
 
-    def tick(self, running: Mapping[int, Running]) -> int:
+    def tick(self, running: Mapping[int, Running], /) -> int:
         """Time passed (worker → what runs there); returns how many milliseconds until the next."""
 
 

@@ -1,0 +1,259 @@
+"""One soak under way: what the storm tells goes to history, samples and progress."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from soakproof.faults.fault import Site, Start
+from soakproof.faults.planning import FaultPlanner
+from soakproof.model import Live, Operation, Outcome, Phase, Sample
+from soakproof.proc import Ended
+from soakproof.report.progress import Progress
+from soakproof.rundir import LineWriter, RunDir
+from soakproof.stages.run.active import Active
+from soakproof.stages.run.writing import HistoryWriter
+from soakproof.targets.files import files_by_role, integrity, measure
+from soakproof.targets.target import Places, Target
+from soakproof.workload.schedule import Workload, schedule
+from soakproof.workload.storm import Launch, Running, Storm
+
+__all__ = ["Soak"]
+
+_NS_PER_MS: Final = 1_000_000
+_ERROR_CHARS: Final = 300
+_STDERR_TAIL_BYTES: Final = 4096
+
+_MIN_CHAR: Final = 32
+"""Below: control characters, which do not belong in a line for people."""
+
+
+class Soak:
+    """A soak of one plan; :meth:`go` runs it.
+
+    Args:
+        plan: the validated plan.
+        run_dir: where everything is written.
+        history: takes every step.
+        samples: takes the sizes of the cache's files.
+        progress: is told.
+    """
+
+    def __init__(
+        self,
+        plan: Mapping[str, Any],
+        run_dir: RunDir,
+        history: HistoryWriter,
+        samples: LineWriter,
+        progress: Progress,
+    ) -> None:
+        self._plan = plan
+        self._run_dir = run_dir
+        self._history = history
+        self._samples = samples
+        self._progress = progress
+        self._settings = {name: one["value"] for name, one in plan["settings"].items()}
+        places = Places(run_dir.run_id, run_dir.segment, run_dir.telemetry)
+        self._target = Target(plan["target"], tuple(self._settings["target_command"]), places)
+        self._workload = Workload.of(plan["campaign"], plan["target"], plan["segment"]["modules"])
+        self._active = self._make_active()
+        self._live: dict[int, Live] = {}
+        self._base_env = dict(os.environ)
+        self._done = 0
+        self._next_sample_ns = 0
+        self._until_ns: int | None = None
+
+    def go(self) -> str | None:
+        """Run all phases; return the name of the signal that stopped it, if one did."""
+        for folder in (self._run_dir.scratch, self._run_dir.answers, self._run_dir.versions):
+            folder.mkdir(exist_ok=True)
+        plan_sha256 = hashlib.sha256(self._run_dir.plan.read_bytes()).hexdigest()
+        self._history.begin(self._run_dir.run_id, plan_sha256)
+        storm = Storm(
+            slots=self._settings["workers"],
+            deadline_ms=self._plan["campaign"]["workload"]["deadline_ms"],
+            listener=self,
+            scratch=self._run_dir.scratch,
+        )
+        with storm.signals():
+            try:
+                self._phases(storm)
+            finally:
+                storm.close()
+                self._active.settle(time.monotonic_ns(), None)
+        self._sample()
+        if storm.stopping is None:
+            self._probe()
+        self._history.end(storm.stopping)
+        return storm.stopping
+
+    def _make_active(self) -> Active:
+        faults = self._plan["campaign"].get("faults", ())
+        seed = self._settings["seed"]
+        site = Site(
+            segment=self._run_dir.segment,
+            cache_folder=self._target.cache_folder,
+            lock_path=self._target.lock_path,
+            roles=self._plan["target"]["cache"]["roles"],
+            scratch=self._run_dir.scratch,
+        )
+        return Active(
+            FaultPlanner(faults, seed, self._workload.writers),
+            site,
+            seed,
+            self._run_dir.versions,
+            self._history,
+            self._progress,
+        )
+
+    def _phases(self, storm: Storm) -> None:
+        if (duration_s := self._settings["duration_s"]) is not None:
+            self._until_ns = time.monotonic_ns() + int(duration_s * 1e9)
+        operations = schedule(self._workload, self._settings["seed"], self._settings["ops"])
+        # Each part ends before the next begins: what is asked after an episode comes after it.
+        for part, group in itertools.groupby(
+            operations, key=lambda op: (op.phase, op.episode, op.again)
+        ):
+            phase, episode, again = part
+            self._history.phase(phase, "begin", episode=episode, again=again)
+            self._progress.phase(phase)
+            storm.run(self._planned(group), enough=self._time_is_up)
+            if phase is Phase.STORM:
+                self._active.settle(time.monotonic_ns(), episode)
+            self._history.phase(phase, "end", episode=episode, again=again)
+            if storm.stopping or self._time_is_up():
+                break  # before groupby skips what is left of a phase without end
+
+    def _planned(self, operations: Iterator[Operation]) -> Iterator[Operation]:
+        for operation in operations:
+            self._active.plan(operation)
+            yield operation
+
+    def _time_is_up(self) -> bool:
+        return self._until_ns is not None and time.monotonic_ns() >= self._until_ns
+
+    # What the storm asks and tells.
+
+    def ready(self, operation: Operation) -> bool:
+        """An operation with a fault before it waits until the fault has fired, or never will."""
+        return self._active.ready(operation)
+
+    def launch(self, operation: Operation) -> Launch:
+        """Say how to start an operation."""
+        start = Start(self._target.argv(operation), self._target.env(operation, self._base_env))
+        start = self._active.change(operation, start)
+        return Launch(start.argv, start.env)
+
+    def invoked(self, running: Running) -> None:
+        """Write the invoke, with the time from before the process was made."""
+        self._history.invoke(running.operation, running.worker, running.child.started_ns)
+        live = _live(running)
+        self._live[running.child.pid] = live
+        self._active.started(live)
+
+    def not_started(self, operation: Operation, worker: int, problem: OSError) -> None:
+        """Write an operation for which no process could be made: it certainly did not happen."""
+        self._history.invoke(operation, worker, time.monotonic_ns())
+        self._history.complete(operation, worker, Outcome.FAIL, reason="spawn", error=str(problem))
+        self._done += 1
+        self._progress.completed(Outcome.FAIL, operation.op_id, "spawn", str(problem))
+
+    def completed(self, running: Running, ended: Ended) -> None:
+        """Judge what came back and write the completion."""
+        live = self._live.pop(running.child.pid)
+        answer = self._target.normal(running.capture.answer())
+        tail, stderr_bytes = running.capture.complaint(_STDERR_TAIL_BYTES)
+        outcome, reason = self._target.judge(ended.exit_code, answer)
+        if running.killed_for and outcome is not Outcome.OK:
+            outcome, reason = Outcome.INFO, running.killed_for
+        last = _printable(self._target.normal(tail))
+        error = last[-_ERROR_CHARS:] if outcome is not Outcome.OK and last else None
+        self._history.complete(
+            running.operation,
+            running.worker,
+            outcome,
+            mono_ns=ended.ended_ns,
+            pid=running.child.pid,
+            exit_code=ended.exit_code,
+            signal=ended.signal,
+            wall_ms=round((ended.ended_ns - running.child.started_ns) / _NS_PER_MS, 3),
+            user_ms=ended.user_ms,
+            sys_ms=ended.sys_ms,
+            max_rss_kb=ended.max_rss_kb,
+            answer_sha256=self._kept(answer) if answer else None,
+            answer_bytes=len(answer),
+            stderr_bytes=stderr_bytes,
+            reason=reason,
+            error=error,
+            detail=running.findings,
+        )
+        self._done += 1
+        self._progress.completed(outcome, running.operation.op_id, reason, error)
+        self._active.ended(live, ended.signal)
+
+    def tick(self, _running: Mapping[int, Running]) -> int:
+        """Drive faults and edits, sample, show progress; return milliseconds until the next."""
+        now_ns = time.monotonic_ns()
+        soon_ms = self._active.tick(now_ns, dict(self._live))
+        interval_ms: int = self._plan["campaign"]["sampling"]["interval_ms"]
+        if now_ns >= self._next_sample_ns:
+            self._next_sample_ns = now_ns + interval_ms * _NS_PER_MS
+            self._sample()
+        self._progress.refresh()
+        return interval_ms if soon_ms is None else min(interval_ms, soon_ms)
+
+    # What is kept.
+
+    def _kept(self, answer: bytes) -> str:
+        """Keep a distinct answer, so that a wrong one can be shown."""
+        sha256 = hashlib.sha256(answer).hexdigest()
+        path = self._run_dir.answers / sha256
+        if not path.exists():
+            path.write_bytes(answer)
+        return sha256
+
+    def _sample(self) -> None:
+        sizes, counts = measure(self._target.cache_folder, self._plan["target"]["cache"]["roles"])
+        self._samples.write(
+            Sample(
+                mono_ns=time.monotonic_ns(),
+                ops_done=self._done,
+                bytes_by_role=sizes,
+                files_by_role=counts,
+            )
+        )
+
+    def _probe(self) -> None:
+        cache = self._plan["target"]["cache"]
+        found = files_by_role(self._target.cache_folder, cache["roles"])
+        for role in cache["integrity"]:
+            for entry in found.get(role, ()):
+                result, tables = integrity(Path(entry.path))
+                size = entry.stat().st_size
+                detail = {"file": entry.name, "role": role, "result": result, "db_bytes": size}
+                self._history.probe("integrity", detail | {"tables": tables})
+                self._progress.say(f"integrity_check of {entry.name}: {result}")
+
+
+def _live(running: Running) -> Live:
+    child = running.child
+
+    def kill(why: str) -> None:
+        running.killed_for = running.killed_for or why
+        child.kill_group()
+
+    def send(number: signal.Signals) -> bool:
+        return child.send(number)
+
+    return Live(running.operation, child.pid, child.started_ns, kill, send)
+
+
+def _printable(tail: bytes) -> str:
+    last = tail.decode("utf-8", "replace").strip().rpartition("\n")[2]
+    return "".join(char if ord(char) >= _MIN_CHAR else " " for char in last)

@@ -1,0 +1,276 @@
+"""Edits of the segment while it is read: each a few steps, each step a version from when to when.
+
+The harness is the one writer of every key, so for each file it is known which version was current
+at which moment: from the end of the step that made it, possibly from its beginning, until the end
+of the step that replaced it. A step that a reader can see half-done is marked ``atomic: false``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from soakproof.dice import stream, uniform_int
+from soakproof.model import ABSENT, EditPlan, Operation
+from soakproof.workload.episodes import NEW_MODULE
+
+__all__ = ["EDIT_KINDS", "Editor", "plan_edit"]
+
+_NS_PER_MS: Final = 1_000_000
+_NS_PER_S: Final = 1_000_000_000
+
+_LONGEST_WAIT_MS: Final = 4_000
+"""A step that waits for an answer goes on after so long without one (a hang guard)."""
+
+_JUMP_S: Final = 30 * 24 * 3600
+"""How far an edit with a jumping clock moves the file's time stamp."""
+
+EDIT_KINDS: Final[Mapping[str, str]] = {
+    "rewrite": "new content written over the file in place",
+    "same_stat": "new content of the same size, and the old time stamp put back",
+    "rename_over": "new content moved over the file",
+    "delete_restore": "the file taken away and, after somebody asked, brought back",
+    "touch": "the time stamp alone",
+    "slow_write": "the file truncated, half of the new content, and after a while the rest",
+    NEW_MODULE: "a module made that was not there",
+    "other_file": "another file of the same package changed",
+    "midway": "an operation stopped in the middle, new content moved over, the operation continued",
+    "clock_back": "new content with a time stamp of a month ago",
+    "clock_forward": "new content with a time stamp of a month ahead",
+}
+"""Kind of edit → what it does."""
+
+
+def plan_edit(operation: Operation, number: int, seed: int) -> EditPlan | None:
+    """Return the edit that begins with an operation, or nothing."""
+    if operation.edit is None:
+        return None
+    dice = stream(seed, "edit", operation.index)
+    params = {"pause_ms": uniform_int(dice, 5, 60), "mark": uniform_int(dice, 1000, 9998)}
+    return EditPlan(f"edit-{number}", operation.edit, operation.index, operation.key, params)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """What an edit waits for before its next step."""
+
+    answers: int = 0
+    pause_ms: int = 0
+
+
+class Editor:
+    """Carries out one edit in steps.
+
+    Args:
+        plan: the edit.
+        segment: the segment's folder.
+        versions: folder that keeps the content of every version, by its SHA-256.
+        say: called as ``say(event, path, version, detail)`` for the history; ``initial`` once for a
+            path before its first change, ``begin`` and ``end`` around each step.
+        send: sends a signal to the process of the operation that the edit began with; false when
+            that has ended.
+    """
+
+    def __init__(
+        self,
+        plan: EditPlan,
+        segment: Path,
+        versions: Path,
+        say: Callable[[str, str, str, dict[str, Any]], None],
+        send: Callable[[signal.Signals], bool],
+    ) -> None:
+        self.plan = plan
+        self._segment = segment
+        self._versions = versions
+        self._say = say
+        self._send = send
+        self._path = segment / (plan.key.replace(".", "/") + ".py")
+        self._step = 0
+        self._answers = 0
+        self._wait = _Wait()
+        self._since_ns = 0
+        self._steps = self._steps_of()
+        self.done = False
+
+    def tick(self, now_ns: int) -> None:
+        """Take the next step if what it waits for has come."""
+        if self.done:
+            return
+        if self._since_ns and not self._due(now_ns):
+            return
+        self._advance(now_ns)
+
+    def answered(self, key: str, invoked_ns: int) -> None:
+        """An operation ended; one that asked our key after the last step may be waited for."""
+        if key == self.plan.key and invoked_ns >= self._since_ns:
+            self._answers += 1
+
+    def finish(self, now_ns: int) -> None:
+        """Take all steps that are left: the episode ends with the edit complete."""
+        while not self.done:
+            self._advance(now_ns)
+
+    def _due(self, now_ns: int) -> bool:
+        waited_ms = (now_ns - self._since_ns) // _NS_PER_MS
+        if self._wait.answers:
+            return self._answers >= self._wait.answers or waited_ms >= _LONGEST_WAIT_MS
+        return waited_ms >= self._wait.pause_ms
+
+    def _advance(self, now_ns: int) -> None:
+        wait = next(self._steps, None)
+        if wait is None:
+            self.done = True
+            return
+        self._wait, self._since_ns, self._answers = wait, now_ns, 0
+
+    # The kinds. Each yields after a step what must come before the next.
+
+    def _steps_of(self) -> Iterator[_Wait]:
+        if self.plan.kind == "other_file":
+            self._path = self._neighbour()
+        self._remember()
+        kinds: Mapping[str, Callable[[], Iterator[_Wait]]] = {
+            "rewrite": self._rewrite,
+            "same_stat": self._same_stat,
+            "delete_restore": self._delete_restore,
+            "touch": self._touch,
+            "slow_write": self._slow_write,
+            "midway": self._midway,
+        }
+        yield from kinds.get(self.plan.kind, self._rename_over)()
+
+    def _rewrite(self) -> Iterator[_Wait]:
+        self._in_place(self._changed(0), atomic=False)
+        yield _Wait()
+
+    def _same_stat(self) -> Iterator[_Wait]:
+        self._replace(self._changed(0))
+        yield _Wait(answers=1)
+        before = self._path.stat()
+        old, new = self._read(), self._changed(1)
+        at = next(at for at, (a, b) in enumerate(zip(old, new, strict=True)) if a != b)
+        self._poke(at, new, before)
+        yield _Wait()
+
+    def _rename_over(self) -> Iterator[_Wait]:
+        jumps = {"clock_back": -_JUMP_S, "clock_forward": _JUMP_S}
+        self._replace(self._changed(0), moved_s=jumps.get(self.plan.kind, 0))
+        yield _Wait()
+
+    def _delete_restore(self) -> Iterator[_Wait]:
+        content = self._read()
+        with self._told(ABSENT):
+            self._path.unlink()
+        yield _Wait(answers=1)
+        self._replace(content)
+        yield _Wait()
+
+    def _touch(self) -> Iterator[_Wait]:
+        with self._told(self._kept(self._read())):
+            os.utime(self._path)
+        yield _Wait()
+
+    def _slow_write(self) -> Iterator[_Wait]:
+        content = self._changed(0)
+        half = content[: len(content) // 2]
+        with self._told(self._kept(half), atomic=False):
+            self._path.write_bytes(half)
+        yield _Wait(answers=1)
+        with self._told(self._kept(content), atomic=False), self._path.open("ab") as file:
+            file.write(content[len(half) :])
+        yield _Wait()
+
+    def _midway(self) -> Iterator[_Wait]:
+        yield _Wait(pause_ms=self.plan.params["pause_ms"])
+        stopped = self._send(signal.SIGSTOP)
+        try:
+            self._replace(self._changed(0), stopped_an_operation=stopped)
+            yield _Wait(answers=1)
+        finally:
+            if stopped:
+                self._send(signal.SIGCONT)
+
+    # The steps.
+
+    def _in_place(self, content: bytes, *, atomic: bool) -> None:
+        with self._told(self._kept(content), atomic=atomic):
+            self._path.write_bytes(content)
+
+    def _replace(self, content: bytes, *, moved_s: int = 0, **detail: Any) -> None:  # noqa: ANN401
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        new = self._path.with_name(f".{self._path.name}.soakproof")
+        new.write_bytes(content)
+        if moved_s:
+            at_ns = new.stat().st_mtime_ns + moved_s * _NS_PER_S
+            os.utime(new, ns=(at_ns, at_ns))
+        with self._told(self._kept(content), **detail):
+            new.replace(self._path)
+
+    def _poke(self, at: int, content: bytes, before: os.stat_result) -> None:
+        """Change the bytes that differ with one write, and put the time stamp back."""
+        changed = content[at : at + len(_MARK)]
+        fd = os.open(self._path, os.O_WRONLY)
+        try:
+            with self._told(self._kept(content), atomic=False):
+                os.pwrite(fd, changed, at)
+                os.utime(self._path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        finally:
+            os.close(fd)
+
+    # The bookkeeping.
+
+    def _told(self, version: str, *, atomic: bool = True, **detail: Any) -> _Told:  # noqa: ANN401
+        self._step += 1
+        path = self._path.relative_to(self._segment).as_posix()
+        told = {"step": self._step, "atomic": atomic, **detail}
+        return _Told(lambda event: self._say(event, path, version, told))
+
+    def _remember(self) -> None:
+        version = self._kept(self._read()) if self._path.exists() else ABSENT
+        path = self._path.relative_to(self._segment).as_posix()
+        self._say("initial", path, version, {})
+
+    def _kept(self, content: bytes) -> str:
+        version = hashlib.sha256(content).hexdigest()
+        path = self._versions / version
+        if not path.exists():
+            part = path.with_suffix(".part")
+            part.write_bytes(content)
+            part.replace(path)
+        return version
+
+    def _read(self) -> bytes:
+        return self._path.read_bytes()
+
+    def _changed(self, turn: int) -> bytes:
+        """Return the file with a function of ours at its end, another for each edit and turn."""
+        content = self._read() if self._path.exists() else b'"""A new module."""\n'
+        body, _, _ = content.partition(_MARK_BEGIN)
+        mark = self.plan.params["mark"] + turn
+        return body + _MARK_BEGIN + _MARK % (mark, mark)
+
+    def _neighbour(self) -> Path:
+        init = self._path.parent / "__init__.py"
+        return init if self._path.parent != self._segment else self._segment / "soakproof_near.py"
+
+
+_MARK_BEGIN: Final = b"\n\n# soakproof\n"
+_MARK: Final = b"def soakproof_mark_%04d():\n    return %04d\n"
+
+
+class _Told:
+    """Says ``begin`` before and ``end`` after a step."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def __enter__(self) -> None:
+        self._say("begin")
+
+    def __exit__(self, *_: object) -> None:
+        self._say("end")
