@@ -27,7 +27,7 @@ class Flag:
 
 
 _PLANNING: Final = frozenset({"all", "clean"})
-_WORKING: Final = frozenset({"anchors", "run", "extract", "gate", "record"})
+_WORKING: Final = frozenset({"anchors", "run", "expect", "extract", "gate", "record"})
 
 FLAGS: Final = {
     "campaign": Flag(_PLANNING, "FILE", "campaign file, or a name in eval/campaigns/"),

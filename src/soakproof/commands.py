@@ -70,6 +70,19 @@ def run(flags: Flags) -> int:
     return 0
 
 
+def expect(flags: Flags) -> int:
+    """Ask the oracle (the same command without its cache) what the right answers were."""
+    from soakproof.stages.expect import expect as stage
+
+    project, run_dir = _opened(flags)
+    asked = stage(project, run_dir)
+    if asked.path is None:
+        print("expected: the target has no oracle")
+    else:
+        print(f"expected: {project.relative(asked.path)} ({asked.questions} questions)")
+    return 0
+
+
 def extract(flags: Flags) -> int:
     """Count history and telemetry into metrics.json."""
     from soakproof.stages.extract import extract as stage
@@ -109,7 +122,7 @@ def record(flags: Flags) -> int:
 
 
 def everything(flags: Flags) -> int:
-    """Run all stages: clean, anchors, run, extract, gate, record."""
+    """Run all stages: clean, anchors, run, expect, extract, gate, record."""
     from soakproof.pipeline import soak
     from soakproof.report.terminal import summary_lines
 
@@ -125,6 +138,7 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "clean": clean,
     "anchors": anchors,
     "run": run,
+    "expect": expect,
     "extract": extract,
     "gate": gate,
     "record": record,

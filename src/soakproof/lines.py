@@ -13,10 +13,10 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from soakproof.model import HistoryLine, Sample, TelemetryEvent
+from soakproof.model import Expected, HistoryLine, Sample, TelemetryEvent
 from soakproof.rundir import read_lines
 
-__all__ = ["BadLine", "decode_history", "decode_samples", "decode_telemetry"]
+__all__ = ["BadLine", "decode_expected", "decode_history", "decode_samples", "decode_telemetry"]
 
 T = TypeVar("T")
 
@@ -39,6 +39,11 @@ class BadLine:
 def decode_history(path: Path) -> Iterator[HistoryLine | BadLine]:
     """Yield the lines of a history; torn or foreign ones as :class:`BadLine`."""
     return _decode(path, msgspec.json.Decoder(HistoryLine))
+
+
+def decode_expected(path: Path) -> Iterator[Expected | BadLine]:
+    """Yield what the oracle answered; torn or foreign lines as :class:`BadLine`."""
+    return _decode(path, msgspec.json.Decoder(Expected))
 
 
 def decode_telemetry(path: Path) -> Iterator[TelemetryEvent | BadLine]:

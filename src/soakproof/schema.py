@@ -28,6 +28,7 @@ NAMES: Final = (
     "anchors",
     "backlog",
     "campaign",
+    "expected",
     "gate",
     "history-line",
     "metrics",

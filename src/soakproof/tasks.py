@@ -65,6 +65,12 @@ def run(_c: Context, run_id: str = "") -> None:
 
 
 @task
+def expect(_c: Context, run_id: str = "") -> None:
+    """Ask the oracle (the same command without its cache) what the right answers were."""
+    _run("expect", run_id=run_id)
+
+
+@task
 def extract(_c: Context, run_id: str = "", out: str = "") -> None:
     """Count history and telemetry into metrics.json."""
     _run("extract", run_id=run_id, out=out)
@@ -95,7 +101,7 @@ def all_(
     target_command: str = "",
     allow_dirty: bool = False,
 ) -> None:
-    """Run all stages: clean, anchors, run, extract, gate, record."""
+    """Run all stages: clean, anchors, run, expect, extract, gate, record."""
     _run(
         "all",
         ops=ops,
@@ -112,7 +118,7 @@ def all_(
 
 ns = Collection("soak")
 ns.add_task(all_, name="all", default=True)
-_STAGES: Final[tuple[Any, ...]] = (clean, anchors, run, extract, gate, record)
+_STAGES: Final[tuple[Any, ...]] = (clean, anchors, run, expect, extract, gate, record)
 for _stage in _STAGES:
     ns.add_task(_stage)
 ns.configure({"tasks": {"dedupe": False}})

@@ -24,6 +24,16 @@ class OpRecord:
     phase: Phase
     outcome: Outcome | None = None
     pid: int | None = None
+    episode: int | None = None
+    again: int = 0
+    invoke_ns: int = 0
+    completion_ns: int = 0
+    seq: int = 0
+    exit_code: int | None = None
+    answer_sha256: str | None = None
+    reason: str | None = None
+    error: str | None = None
+    crashed: bool = False
 
 
 @dataclass(slots=True)
@@ -102,7 +112,14 @@ class Ledger:
     def _invoke(self, line: HistoryLine) -> None:
         if line.op is None or line.kind is None or line.key is None or line.phase is None:
             return
-        self.operations[line.op] = OpRecord(line.kind, line.key, Phase(line.phase))
+        self.operations[line.op] = OpRecord(
+            line.kind,
+            line.key,
+            Phase(line.phase),
+            episode=line.episode,
+            again=line.again or 0,
+            invoke_ns=line.mono_ns,
+        )
         if self.first_invoke_ns is None:
             self.first_invoke_ns = line.mono_ns
 
@@ -115,6 +132,10 @@ class Ledger:
             self.duplicate_completions += 1
             return
         record.outcome, record.pid = Outcome(line.type), line.pid
+        record.completion_ns, record.seq = line.mono_ns, line.seq
+        record.exit_code, record.answer_sha256 = line.exit_code, line.answer_sha256
+        record.reason, record.error = line.reason, line.error
+        record.crashed = bool((line.detail or {}).get("traceback"))
         self.last_completion_ns = line.mono_ns
         if record.outcome is Outcome.OK:
             self._answered(record, line)

@@ -191,7 +191,7 @@ class Soak:
             stderr_bytes=stderr_bytes,
             reason=reason,
             error=error,
-            detail=running.findings,
+            detail=_findings(running, tail),
         )
         self._done += 1
         self._progress.completed(outcome, running.operation.op_id, reason, error)
@@ -252,6 +252,13 @@ def _live(running: Running) -> Live:
         return child.send(number)
 
     return Live(running.operation, child.pid, child.started_ns, kill, send)
+
+
+def _findings(running: Running, tail: bytes) -> dict[str, Any] | None:
+    found = dict(running.findings or {})
+    if b"Traceback (most recent call last)" in tail:
+        found["traceback"] = True
+    return found or None
 
 
 def _printable(tail: bytes) -> str:

@@ -16,11 +16,13 @@ from soakproof.checks.fault_ledger import FaultLedger
 from soakproof.checks.ledger import Ledger
 from soakproof.checks.quantiles import nearest_rank
 from soakproof.checks.telemetry import PhaseTally, TelemetryTally
+from soakproof.checks.versions import Timeline
 from soakproof.errors import MissingInput
 from soakproof.faults.planning import FaultPlanner
 from soakproof.lines import BadLine, decode_history, decode_samples, decode_telemetry
 from soakproof.model import SCHEMA_VERSION, FaultPlan, Outcome
 from soakproof.rundir import Project, RunDir, write_bytes, write_json
+from soakproof.stages.extract.answers import judge_answers
 from soakproof.targets.files import OTHER
 from soakproof.workload.schedule import Workload, schedule
 
@@ -34,7 +36,7 @@ def extract(project: Project, run_dir: RunDir, out: Path | None = None) -> Path:
     """Count what happened in a run, finished or not.
 
     Args:
-        project: where the metrics are published (``_ctx/metrics/ast_soak_run.json``).
+        project: where the metrics are published (``_ctx/metrics/``).
         run_dir: the run.
         out: another place to publish them, instead.
 
@@ -48,7 +50,7 @@ def extract(project: Project, run_dir: RunDir, out: Path | None = None) -> Path:
     if not run_dir.history.exists():
         hint = f"make it with `soakproof run --run-id {run_dir.run_id}`"
         raise MissingInput(run_dir.history, hint)
-    ledger, faults = _history(run_dir, plan)
+    ledger, faults, timeline = _history(run_dir, plan)
     telemetry, bad_lines, files = _telemetry(run_dir, plan, ledger)
     faults.overlap(telemetry.waits)
     metrics = {
@@ -60,6 +62,7 @@ def extract(project: Project, run_dir: RunDir, out: Path | None = None) -> Path:
         "history_sha256": hashlib.sha256(run_dir.history.read_bytes()).hexdigest(),
         "run": {"state": ledger.state, "unreadable_history_lines": ledger.unreadable_lines},
         "ops": _ops(plan, ledger),
+        "answers": judge_answers(run_dir, plan, ledger, faults, timeline),
         "cache": {phase.value: _phase(tally) for phase, tally in sorted(telemetry.phases.items())},
         "locks": _locks(plan, telemetry),
         "telemetry": _claims(plan, ledger, telemetry, bad_lines, files),
@@ -70,20 +73,21 @@ def extract(project: Project, run_dir: RunDir, out: Path | None = None) -> Path:
     }
     schema.check(metrics, "metrics", run_dir.metrics)
     write_json(run_dir.metrics, metrics)
-    write_bytes(out or project.published_metrics, run_dir.metrics.read_bytes())
+    write_bytes(out or project.published_metrics(metrics["campaign"]), run_dir.metrics.read_bytes())
     return run_dir.metrics
 
 
-def _history(run_dir: RunDir, plan: Mapping[str, Any]) -> tuple[Ledger, FaultLedger]:
-    ledger, faults = Ledger(), FaultLedger(_planned(plan))
+def _history(run_dir: RunDir, plan: Mapping[str, Any]) -> tuple[Ledger, FaultLedger, Timeline]:
+    ledger, faults, timeline = Ledger(), FaultLedger(_planned(plan)), Timeline()
     for line in decode_history(run_dir.history):
         if isinstance(line, BadLine):
             ledger.unreadable_lines += 1
             continue
         ledger.add(line)
         faults.add(line)
+        timeline.add(line)
     ledger.close()
-    return ledger, faults
+    return ledger, faults, timeline
 
 
 def _planned(plan: Mapping[str, Any]) -> list[FaultPlan]:
