@@ -52,11 +52,15 @@ class Ledger:
     sequence_gaps: int = 0
     unreadable_lines: int = 0
     probes: list[dict[str, Any]] = field(default_factory=list)
+    leftovers: dict[str, Any] | None = None
+    alarming: Counter[str] = field(default_factory=Counter)
+    answer_bytes: int = 0
     wall_ms: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     first_invoke_ns: int | None = None
     last_completion_ns: int | None = None
     _state: str = "unfinished"
     _next_seq: int = 0
+    _distinct: set[str] = field(default_factory=set)
     _answers: dict[tuple[str, str], tuple[str, int, bool]] = field(default_factory=dict)
 
     def add(self, line: HistoryLine) -> None:
@@ -70,6 +74,8 @@ class Ledger:
             self._complete(line)
         elif line.type == "probe" and line.kind == "integrity" and line.detail is not None:
             self.probes.append(line.detail)
+        elif line.type == "probe" and line.kind == "leftovers" and line.detail is not None:
+            self.leftovers = line.detail
         elif line.type == "run" and line.event in {"end", "interrupted"}:
             self._state = "completed" if line.event == "end" else "interrupted"
 
@@ -148,7 +154,11 @@ class Ledger:
     def _answered(self, record: OpRecord, line: HistoryLine) -> None:
         if line.wall_ms is not None:
             self.wall_ms.setdefault((record.kind, record.phase), []).append(line.wall_ms)
+        self.alarming.update((line.detail or {}).get("patterns", ()))
         answer = line.answer_sha256 or ""
+        if answer not in self._distinct:
+            self._distinct.add(answer)
+            self.answer_bytes += line.answer_bytes or 0
         asked = (record.kind, record.key)
         first, count, contradicted = self._answers.get(asked, (answer, 0, False))
         self._answers[asked] = (first, count + 1, contradicted or first != answer)

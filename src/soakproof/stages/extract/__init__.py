@@ -31,6 +31,13 @@ __all__ = ["extract"]
 _SHOWN_BAD_LINES: Final = 20
 _NS_PER_S: Final = 1e9
 
+_GROWTH_FACTOR: Final = 4
+_GROWTH_FLOOR_BYTES: Final = 8 * 1024 * 1024
+"""A cache may end at four times what went in (sources) and came out (distinct answers), and 8 MiB.
+
+A bound relation, not a slope: pages, indices and a search index over the sources fit in it with
+room to spare, and something that grows with the number of operations does not."""
+
 
 def extract(project: Project, run_dir: RunDir, out: Path | None = None) -> Path:
     """Count what happened in a run, finished or not.
@@ -67,7 +74,7 @@ def extract(project: Project, run_dir: RunDir, out: Path | None = None) -> Path:
         "locks": _locks(plan, telemetry),
         "telemetry": _claims(plan, ledger, telemetry, bad_lines, files),
         "integrity": _integrity(ledger),
-        "growth": _growth(run_dir),
+        "growth": _growth(run_dir, plan, ledger),
         "faults": faults.document(),
         "informational": _informational(ledger),
     }
@@ -144,6 +151,7 @@ def _ops(plan: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
             kind: {outcome.value: outcomes[kind, outcome] for outcome in Outcome} for kind in kinds
         },
         "by_reason": dict(sorted(ledger.reasons.items())),
+        "alarming_stderr": ledger.alarming.total(),
     }
 
 
@@ -193,6 +201,7 @@ def _claims(
         "ops_checked": tally.checked,
         "degraded": tally.count(*names["degraded"]),
         "recovered": tally.count(*names["recovered"]),
+        "contradictions": tally.contradictions,
     }
 
 
@@ -206,7 +215,7 @@ def _integrity(ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def _growth(run_dir: RunDir) -> dict[str, Any]:
+def _growth(run_dir: RunDir, plan: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
     samples, most, last, leftovers = 0, dict[str, int](), dict[str, int](), 0
     if run_dir.samples.exists():
         for sample in decode_samples(run_dir.samples):
@@ -220,7 +229,11 @@ def _growth(run_dir: RunDir) -> dict[str, Any]:
         "samples": samples,
         "max_bytes_by_role": most,
         "last_bytes_by_role": last,
-        "leftover_files": leftovers,
+        "last_bytes": sum(last.values()) if samples else None,
+        "allowed_bytes": _GROWTH_FACTOR * (plan["segment"]["bytes"] + ledger.answer_bytes)
+        + _GROWTH_FLOOR_BYTES,
+        "leftover_files": leftovers if ledger.leftovers is None else len(ledger.leftovers["files"]),
+        "leftover_processes": None if ledger.leftovers is None else ledger.leftovers["processes"],
     }
 
 
