@@ -201,7 +201,7 @@ def _claims(
         "ops_checked": tally.checked,
         "degraded": tally.count(*names["degraded"]),
         "recovered": tally.count(*names["recovered"]),
-        "contradictions": tally.contradictions,
+        "contradictions": tally.contradictions if ledger.whole else None,
     }
 
 
