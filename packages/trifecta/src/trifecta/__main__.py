@@ -60,7 +60,7 @@ def entry() -> int:
         code = error.exit_code
     except SystemExit as leave:  # argparse
         code = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - it is shown as ever; only the way out is ours
         sys.excepthook(*sys.exc_info())
         code = 1
     for stream in (sys.stdout, sys.stderr):

@@ -122,7 +122,7 @@ class Asker:
 
 def solve(uri: str, path: str, data: bytes) -> str:
     """Give the answer's JSON text by parsing; raises SourceError."""
-    from trifecta.symbols import extract
+    from trifecta.python_symbols import extract
 
     return (
         f'{{"status":"ok","uri":{quote(uri)},"path":{quote(path)},"language":"python",'

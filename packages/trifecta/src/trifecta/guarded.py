@@ -120,6 +120,12 @@ class GuardedDatabase:
                     self._recover(reason, str(problem))
                     continue
                 raise self._degraded(reason, str(problem)) from None
+            except (TypeError, ValueError, OverflowError) as problem:
+                # values of a kind that was never stored; in a fresh database it would be our fault
+                self.close()
+                if attempt == 2:
+                    raise
+                self._recover(trouble.DAMAGED, f"unexpected content: {problem}")
             except _NotOursError as problem:
                 self.close()
                 if problem.reason == "newer_format":

@@ -1,7 +1,6 @@
 """Content-addressed keys: what an answer depends on is in its key, so it cannot go stale."""
 
 import sys
-
 from _blake2 import blake2b
 
 FORMAT = 1  # of the database; see sqlite_cache

@@ -46,14 +46,14 @@ def read(segment: Segment, target: Target) -> tuple[str, bytes]:
         _check_regular(path, descriptor)
         _check_inside(segment, path, descriptor)
         try:
-            return path, _read_settled(segment, path, descriptor)
+            return path, _read_settled(path, descriptor)
         except OSError as problem:
             raise _unreadable(path, problem) from None
     finally:
         os.close(descriptor)
 
 
-def _read_settled(segment: Segment, path: str, descriptor: int) -> bytes:
+def _read_settled(path: str, descriptor: int) -> bytes:
     """Read until nothing changed meanwhile (or give the last reading of a file that never rests).
 
     A rename over the path gives a new file and leaves ours whole.  A rewrite in place shows in the

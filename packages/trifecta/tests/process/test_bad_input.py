@@ -26,9 +26,7 @@ POSIX_LOCALE = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOC
         ("sym://python/mod/\udcff", "bad_uri"),
     ],
 )
-def test_a_bad_question_is_told_what_was_expected(
-    trifecta: Trifecta, uri: str, kind: str
-) -> None:
+def test_a_bad_question_is_told_what_was_expected(trifecta: Trifecta, uri: str, kind: str) -> None:
     answer = trifecta.run("ast", "symbols", uri, "--segment", str(trifecta.root))
 
     assert answer.code == 2

@@ -21,17 +21,13 @@ FORBIDDEN = {
     "sqlite3",
     "trifecta.guarded",
     "trifecta.sqlite_cache",
-    "trifecta.symbols",
+    "trifecta.python_symbols",
     "typing",
 }
 
 
 def imported(trifecta: Trifecta) -> set[str]:
-    script = (
-        "import sys; sys.argv[0] = 'trifecta'\n"
-        "from trifecta.__main__ import entry\n"
-        "entry()\n"
-    )
+    script = "import sys; sys.argv[0] = 'trifecta'\nfrom trifecta.__main__ import entry\nentry()\n"
     arguments = ["ast", "symbols", "sym://python/mod/sample", "--persist-cache"]
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", script, *arguments],

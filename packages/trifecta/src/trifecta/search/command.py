@@ -112,6 +112,8 @@ def _from_index(
         from trifecta import trouble
 
         return None, trouble.of_sqlite(problem, segment.ctx_db_path) == trouble.DAMAGED
+    except (TypeError, ValueError, OverflowError):  # values of a kind that was never stored
+        return None, True
     finally:
         if connection is not None:
             connection.close()
@@ -141,7 +143,7 @@ def _from_memory(segment: "Segment", work: "Work") -> list[dict[str, object]]:
     try:
         _copy_into(connection, segment.ctx_db_path)
         return work(connection)
-    except sqlite.Error:
+    except (sqlite.Error, TypeError, ValueError, OverflowError):
         connection.close()
         connection = sqlite.connect(":memory:", isolation_level=None)
         for statement in index.SCHEMA.statements:

@@ -80,21 +80,22 @@ class _Quiet:
     def __enter__(self) -> None:
         import sys
 
-        self.filters: list[object] | None = None
         module = sys.modules.get("warnings")
         if module is None:
-            import _warnings
+            from _warnings import filters
 
-            self.filters = _warnings.filters  # type: ignore[attr-defined]
-            self.filters.insert(0, ("ignore", None, Warning, None, 0))
+            filters.insert(0, ("ignore", None, Warning, None, 0))
+            self.catcher = None
             return
         self.catcher = module.catch_warnings()
         self.catcher.__enter__()
         module.simplefilter("ignore")
 
     def __exit__(self, *_: object) -> None:
-        if self.filters is not None:
-            del self.filters[0]
+        if self.catcher is None:
+            from _warnings import filters
+
+            del filters[0]
         else:
             self.catcher.__exit__(None, None, None)
 
