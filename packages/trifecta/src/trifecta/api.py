@@ -4,14 +4,12 @@ import json
 import os
 from dataclasses import dataclass
 
-from trifecta.ask import solve
-from trifecta.keys import content_key, slot_of
+from trifecta.ask import Question
 from trifecta.memory_cache import InMemoryLRUCache, NullCache
 from trifecta.protocol import Cache
 from trifecta.segment import Segment, locate
-from trifecta.source import read
 from trifecta.sqlite_cache import SQLiteCache
-from trifecta.uri import SCHEME, parse
+from trifecta.uri import SCHEME
 
 __all__ = ["AstCache", "Symbol", "symbols"]
 
@@ -73,21 +71,19 @@ class AstCache:
         Raises InvalidInputError and SourceError.
         """
         uri = module if module.startswith(SCHEME) else f"sym://python/mod/{module}"
-        target = parse(uri)
-        path, data = read(self.segment, target)
-        key = content_key(uri, path, data)
-        value = self.memory.get(key)
+        question = Question(self.segment, uri, {})
+        value = self.memory.get(question.key)
         if value is None:
-            value = self.cache.get(key)
+            value = self.cache.get(question.key)
             if value is not None:
-                self.memory.set(key, value)
+                self.memory.set(question.key, value)
         if value is not None:
             self.hits += 1
             return value
         self.misses += 1
-        value = solve(uri, path, data).encode("ascii")
-        self.memory.set(key, value)
-        self.cache.set(key, value, slot=slot_of(uri))
+        value = question.solve()
+        self.memory.set(question.key, value)
+        self.cache.set(question.key, value, slot=question.slot)
         return value
 
     def symbols(self, module: str) -> list[Symbol]:

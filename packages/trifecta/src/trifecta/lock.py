@@ -7,6 +7,10 @@ platform without ``fcntl`` it is ``filelock`` itself.  Readers never come here.
 import os
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
 DEFAULT_TIMEOUT_MS = 5000
 _FIRST_PAUSE_S = 0.001
 _LONGEST_PAUSE_S = 0.025
@@ -91,7 +95,7 @@ class WriteLock:
             os.close(self._fd)
             self._fd = -1
 
-    def __enter__(self) -> "WriteLock":
+    def __enter__(self) -> "Self":
         """Acquire."""
         self.acquire()
         return self

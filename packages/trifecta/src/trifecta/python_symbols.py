@@ -31,28 +31,33 @@ _NESTED: "dict[type, tuple[str, ...]]" = {
 }
 
 
-def extract(data: bytes, path: str) -> str:
+def extract(data: bytes, path: str, keep: "list[object] | None" = None) -> str:
     """Give the JSON array of the symbols in *data*, ordered by line and column.
 
-    Raises SourceError when it does not parse.
+    With *keep* the syntax tree is put there and not taken apart.  Raises SourceError when the
+    bytes do not parse.
     """
     tree = _parse(data, path)
+    if keep is not None:
+        keep.append(tree)
     text = SourceText(data)
     found: list[tuple[int, int, str]] = []
-    pending: list[tuple[_ast.AST, str, bool]] = [(node, "", False) for node in tree.body]
+    # what is still to be visited, with the names around it and what a function there is called
+    pending: list[tuple[_ast.AST, str, str]] = [(node, "", "function") for node in tree.body]
     while pending:
-        node, prefix, in_class = pending.pop()
+        node, prefix, called = pending.pop()
         if isinstance(node, _FUNCTIONS):
-            found.append((node.lineno, node.col_offset, _function(node, prefix, in_class, text)))
+            kind = called if isinstance(node, _ast.FunctionDef) else f"async_{called}"
+            found.append((node.lineno, node.col_offset, _function(node, kind, prefix, text)))
             inner = f"{prefix}{node.name}.<locals>."
-            pending.extend((child, inner, False) for child in node.body)
+            pending.extend((child, inner, "function") for child in node.body)
         elif isinstance(node, _ast.ClassDef):
             found.append((node.lineno, node.col_offset, _class(node, prefix, text)))
             inner = f"{prefix}{node.name}."
-            pending.extend((child, inner, True) for child in node.body)
+            pending.extend((child, inner, "method") for child in node.body)
         else:
             for field in _NESTED.get(type(node), ()):
-                pending.extend((child, prefix, in_class) for child in getattr(node, field))
+                pending.extend((child, prefix, called) for child in getattr(node, field))
     found.sort(key=lambda entry: entry[:2])
     return "[" + ",".join(entry[2] for entry in found) + "]"
 
@@ -101,14 +106,12 @@ class _Quiet:
 
 
 def _function(
-    node: "_ast.FunctionDef | _ast.AsyncFunctionDef", prefix: str, in_class: bool, text: SourceText
+    node: "_ast.FunctionDef | _ast.AsyncFunctionDef", kind: str, prefix: str, text: SourceText
 ) -> str:
-    is_async = isinstance(node, _ast.AsyncFunctionDef)
-    kind = ("async_" if is_async else "") + ("method" if in_class else "function")
     signature = _type_params(node, text) + "(" + ", ".join(_parameters(node.args, text)) + ")"
     if node.returns is not None:
         signature += " -> " + text.of(node.returns)
-    return _symbol(node, kind, prefix, signature, is_async, text)
+    return _symbol(node, kind, prefix + node.name, signature, text)
 
 
 def _class(node: _ast.ClassDef, prefix: str, text: SourceText) -> str:
@@ -117,25 +120,25 @@ def _class(node: _ast.ClassDef, prefix: str, text: SourceText) -> str:
         value = text.of(keyword.value)
         bases.append(f"{keyword.arg}={value}" if keyword.arg else f"**{value}")
     signature = _type_params(node, text) + (f"({', '.join(bases)})" if bases else "")
-    return _symbol(node, "class", prefix, signature, False, text)
+    return _symbol(node, "class", prefix + node.name, signature, text)
 
 
 def _symbol(
     node: "_ast.FunctionDef | _ast.AsyncFunctionDef | _ast.ClassDef",
     kind: str,
-    prefix: str,
+    qualname: str,
     signature: str,
-    is_async: bool,
     text: SourceText,
 ) -> str:
     name = node.name
     doc = _doc(node.body)
+    is_async = "true" if kind.startswith("async") else "false"
     decorators = ",".join(quote(text.of(item)) for item in node.decorator_list)
     return (
-        f'{{"kind":"{kind}","name":{quote(name)},"qualname":{quote(prefix + name)},'
+        f'{{"kind":"{kind}","name":{quote(name)},"qualname":{quote(qualname)},'
         f'"line":{node.lineno},"end_line":{node.end_lineno},"col":{node.col_offset},'
         f'"signature":{quote(signature)},"decorators":[{decorators}],'
-        f'"doc":{quote(doc) if doc else "null"},"async":{"true" if is_async else "false"},'
+        f'"doc":{quote(doc) if doc else "null"},"async":{is_async},'
         f'"visibility":"{_visibility(name)}"}}'
     )
 

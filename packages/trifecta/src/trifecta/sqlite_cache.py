@@ -12,12 +12,13 @@ from trifecta.bounds import Bounds, evict, minute
 from trifecta.guarded import GuardedDatabase, Schema, UnavailableError
 from trifecta.keys import FORMAT, checksum, row_id
 from trifecta.lean_sqlite import sqlite
-from trifecta.peek import DAMAGED_ROW, FAILED, Found, database_uri, peek, select
+from trifecta.peek import DAMAGED_ROW, FAILED, Found, database_uri, select
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
+    from typing import Self
 
     from trifecta.guarded import Event
 
@@ -29,12 +30,12 @@ SCHEMA = Schema(
     APPLICATION_ID,
     FORMAT,
     (
-        "CREATE TABLE entry_v1(id INTEGER PRIMARY KEY, key BLOB NOT NULL, chk BLOB NOT NULL,"
-        " used INTEGER NOT NULL, slot INTEGER NOT NULL, value BLOB NOT NULL)",
+        """CREATE TABLE entry_v1(id INTEGER PRIMARY KEY, key BLOB NOT NULL, chk BLOB NOT NULL,
+        used INTEGER NOT NULL, slot INTEGER NOT NULL, value BLOB NOT NULL)""",
         "CREATE INDEX entry_v1_slot ON entry_v1(slot) WHERE slot<>0",
         "CREATE INDEX entry_v1_used ON entry_v1(used)",
-        "CREATE TABLE total_v1(one INTEGER PRIMARY KEY CHECK(one=1), entries INTEGER NOT NULL,"
-        " evicted INTEGER NOT NULL)",
+        """CREATE TABLE total_v1(one INTEGER PRIMARY KEY CHECK(one=1), entries INTEGER NOT NULL,
+        evicted INTEGER NOT NULL)""",
         "INSERT INTO total_v1 VALUES(1, 0, 0)",
     ),
 )
@@ -99,11 +100,10 @@ class SQLiteCache:
             self._close_reader()  # the file may have been replaced: look at the present one next
         return found
 
-    def look_once(self, key: bytes, slot: int) -> Found:
-        """Look as a process does that asks once: without a lock where that is enough."""
-        found = peek(self.db_path, key, slot)
-        if found.value is not None or (found.reason != FAILED and not self._log_has_content()):
-            return found
+    def look_again(self, key: bytes, slot: int, peeked: Found) -> Found:
+        """Look properly where a ``peek`` that found nothing is not enough; keep nothing open."""
+        if peeked.reason != FAILED and not self._log_has_content():
+            return peeked
         properly = self._select(key, slot)
         self._close_reader()
         return properly
@@ -264,7 +264,7 @@ class SQLiteCache:
         self._close_reader()
         self._guarded.close()
 
-    def __enter__(self) -> "SQLiteCache":
+    def __enter__(self) -> "Self":
         """Give the cache itself."""
         return self
 

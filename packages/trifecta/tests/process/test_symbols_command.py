@@ -102,11 +102,15 @@ def test_a_hit_neither_opens_the_lock_nor_changes_a_file(trifecta: Trifecta) -> 
     trifecta.symbols("sample")
     lock = trifecta.ast_db.with_name(trifecta.ast_db.name + ".lock")
     lock.unlink()
-    before = {path: path.stat() for path in trifecta.ast_db.parent.iterdir()}
 
+    def state() -> list[tuple[str, int, int]]:
+        found = [(path.name, path.stat()) for path in trifecta.ast_db.parent.iterdir()]
+        return [(name, stat.st_ctime_ns, stat.st_size) for name, stat in found]
+
+    before = state()
     trifecta.symbols("sample")
 
-    assert {path: path.stat() for path in trifecta.ast_db.parent.iterdir()} == before
+    assert state() == before
 
 
 def test_every_event_says_whose_it_is_and_the_last_how_many(trifecta: Trifecta) -> None:

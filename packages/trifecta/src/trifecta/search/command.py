@@ -7,10 +7,9 @@ is, and the answer is the same.
 
 import time
 
-from trifecta.ask import put_line
 from trifecta.guarded import GuardedDatabase, UnavailableError
-from trifecta.jsontext import dumps
 from trifecta.lean_sqlite import sqlite
+from trifecta.output import put, put_line
 from trifecta.peek import database_uri
 from trifecta.search import index, query
 from trifecta.search.scan import scan
@@ -63,7 +62,7 @@ def search(
         for hit in hits:
             put_line(_for_reading(hit))
     else:
-        put_line(dumps({"status": "ok", "query": text, "hits": hits}))
+        put({"status": "ok", "query": text, "hits": hits})
     return {"hits": len(hits), "source": source}
 
 
@@ -166,8 +165,8 @@ def _copy_into(connection: "sqlite3.Connection", db_path: str) -> None:
         stored.close()
 
 
-def _for_reading(hit: dict[str, object]) -> str:
+def _for_reading(hit: dict[str, object]) -> bytes:
     """Give one hit as ``path:line: text``."""
     first = str(hit["snippet"]).split("\n", 1)[0].strip()
     line = f"{hit['path']}:{hit['line']}: {first}"
-    return line.encode("ascii", "backslashreplace").decode("ascii")
+    return line.encode("utf-8", "backslashreplace")
