@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from trifecta.ask import Question
@@ -44,6 +45,7 @@ class AstCache:
         persist: bool = False,
         cache: Cache | None = None,
         memory: Cache | None = None,
+        on_event: Callable[[str, dict[str, object]], None] | None = None,
     ) -> None:
         """Open a segment.
 
@@ -52,14 +54,16 @@ class AstCache:
             persist: use the cache on disk that the command line uses too.
             cache: any other cache in its place.
             memory: what stands in front of it; ``NullCache()`` for nothing.
+            on_event: told of waiting, recovery and degradation of the cache on disk.
 
         Raises:
             InvalidInputError: there is no such folder.
 
         """
         self.segment: Segment = locate(os.fspath(segment))
-        disk: Cache = SQLiteCache(self.segment.ast_db_path) if persist else NullCache()
-        self.cache: Cache = disk if cache is None else cache
+        if cache is None and persist:
+            cache = SQLiteCache(self.segment.ast_db_path, on_event=on_event)
+        self.cache: Cache = NullCache() if cache is None else cache
         self.memory: Cache = InMemoryLRUCache() if memory is None else memory
         self.hits = 0
         self.misses = 0

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from trifecta.sqlite_cache import SQLiteCache
     from trifecta.telemetry import Telemetry
 
+_STALE_S = 3600  # see recency
+
 # Taking a syntax tree apart costs a tenth of a miss; a process that ends anyway leaves it.
 _left_for_the_end: "list[object]" = []
 
@@ -99,6 +101,8 @@ class Operation:
             self._emit(
                 "ast.cache.hit", self._sizes({"status": "hit"}, question, found.value), started
             )
+            if time.time() - found.used * 60 > _STALE_S:
+                self._note_use(question.key)
             return "cache"
         result: dict[str, object] = {"status": "miss", "reason": found.reason}
         try:
@@ -111,6 +115,13 @@ class Operation:
         if cache is not None:
             self._store(cache, question, value, found.reason)
         return "parse"
+
+    def _note_use(self, key: bytes) -> None:
+        from trifecta.bounds import minute
+        from trifecta.keys import row_id
+        from trifecta.recency import touch
+
+        touch(self.segment.ast_db_path, row_id(key), minute())
 
     def _open_cache(self) -> "SQLiteCache":
         from trifecta.sqlite_cache import SQLiteCache

@@ -154,8 +154,10 @@ def answer_all(
 
 
 def warm(segment: "Segment", telemetry: "Telemetry", jobs: int) -> "dict[str, object]":
-    """Fill the persistent cache with every module of the segment; print nothing."""
+    """Check the cache and fill it with every module of the segment; print nothing."""
     batch = _Batch(segment, telemetry, persist=True, jobs=jobs)
+    if batch.cache is not None:
+        batch.cache.verify()
     batch.run(every_module(segment), speak=False)
     return batch.result()
 

@@ -56,7 +56,9 @@ def used_bytes(connection: "sqlite3.Connection") -> int:
     return int((pages - free) * size)
 
 
-def evict(connection: "sqlite3.Connection", bounds: Bounds, entries: int) -> tuple[int, int]:
+def evict(
+    connection: "sqlite3.Connection", bounds: Bounds, entries: int, db_path: str
+) -> tuple[int, int]:
     """Delete least recently used rows until there is room; give entries left and rows deleted.
 
     Called within the writer's transaction.  Rows of the same minute go in the order of their
@@ -68,16 +70,28 @@ def evict(connection: "sqlite3.Connection", bounds: Bounds, entries: int) -> tup
     entries = int(connection.execute("SELECT count(*) FROM entry_v1").fetchone()[0])
     # after a clock was set back, what seems to come from the future is no older than now
     connection.execute("UPDATE entry_v1 SET used=? WHERE used>?", (minute(), minute()))
+    from trifecta.recency import Recency
+
+    recency = Recency(db_path, minute())
+    chances = entries  # each row gets one: were all in use, the oldest go all the same
     deleted = 0
     most = int(bounds.max_entries * _ROOM) or 1
     room = int(bounds.max_bytes * _ROOM)
     while entries > 1 and (entries > most or used_bytes(connection) > room):
         batch = max(1, min(_BATCH, entries - most if entries > most else _BATCH, entries // 4))
-        connection.execute(
-            "DELETE FROM entry_v1 WHERE id IN (SELECT id FROM entry_v1 ORDER BY used, id LIMIT ?)",
-            (batch,),
-        )
-        entries -= batch
-        deleted += batch
+        oldest = connection.execute(
+            "SELECT id, used FROM entry_v1 ORDER BY used, id LIMIT ?", (batch,)
+        ).fetchall()
+        if not oldest:
+            break
+        for row, used in oldest:
+            noted = recency.minute_of(row) if chances else 0
+            chances = max(chances - 1, 0)
+            if noted > used:
+                connection.execute("UPDATE entry_v1 SET used=? WHERE id=?", (noted, row))
+                continue
+            connection.execute("DELETE FROM entry_v1 WHERE id=?", (row,))
+            entries -= 1
+            deleted += 1
     connection.execute("PRAGMA incremental_vacuum").fetchall()
     return entries, deleted

@@ -13,6 +13,8 @@ from trifecta.guarded import GuardedDatabase, Schema, UnavailableError
 from trifecta.keys import FORMAT, checksum, row_id
 from trifecta.lean_sqlite import sqlite
 from trifecta.peek import DAMAGED_ROW, FAILED, Found, database_uri, select
+from trifecta.recency import PERIOD_MINUTES, touch
+from trifecta.shm_probe import stuck
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ class SQLiteCache:
             keep_open=keep_open,
         )
         self._reader: sqlite3.Connection | None = None
+        self._reader_identity = (0, 0)
 
     # ------------------------------------------------------------------ reading
 
@@ -96,14 +99,29 @@ class SQLiteCache:
     def look(self, key: bytes, slot: int = 0) -> Found:
         """Give the value of *key*, or the reason why it is not to be had."""
         found = self._select(key, slot)
-        if found.value is None and self._reader is not None:
-            self._close_reader()  # the file may have been replaced: look at the present one next
+        if found.value is not None:
+            now = minute()
+            if now - found.used >= PERIOD_MINUTES:
+                touch(self.db_path, row_id(key), now)
+        elif self._reader is not None and self._replaced():
+            self._close_reader()
+            found = self._select(key, slot)
         return found
+
+    def _replaced(self) -> bool:
+        """Tell whether another file is at the path than the one that is open."""
+        try:
+            state = os.stat(self.db_path)
+        except OSError:
+            return True
+        return (state.st_ino, state.st_dev) != self._reader_identity
 
     def look_again(self, key: bytes, slot: int, peeked: Found) -> Found:
         """Look properly where a ``peek`` that found nothing is not enough; keep nothing open."""
         if peeked.reason != FAILED and not self._log_has_content():
             return peeked
+        if stuck(self.db_path):
+            return Found(None, "database_busy")
         properly = self._select(key, slot)
         self._close_reader()
         return properly
@@ -139,9 +157,10 @@ class SQLiteCache:
 
     def _open_reader(self) -> "sqlite3.Connection | None":
         try:
-            os.stat(self.db_path)
+            state = os.stat(self.db_path)
         except FileNotFoundError:
             return None
+        self._reader_identity = (state.st_ino, state.st_dev)
         return sqlite.connect(
             database_uri(self.db_path, "mode=ro"),
             timeout=_READ_TIMEOUT_S,
@@ -198,7 +217,7 @@ class SQLiteCache:
             if slot:
                 added -= self._forget_versions(connection, slot, number)
         total = connection.execute("SELECT entries FROM total_v1").fetchone()[0] + added
-        total, evicted = evict(connection, self.bounds, total)
+        total, evicted = evict(connection, self.bounds, total, self.db_path)
         connection.execute(
             "UPDATE total_v1 SET entries=?, evicted=evicted+?",
             (total, evicted),
@@ -228,6 +247,17 @@ class SQLiteCache:
             return self._guarded.write(work)
         except UnavailableError:
             return None
+
+    def verify(self) -> bool:
+        """Check the whole file under the lock and make it anew if it is damaged.
+
+        Costs about a millisecond a megabyte.  False when the database could not be had.
+        """
+        try:
+            self._guarded.write(lambda _: None, suspect=True)
+        except UnavailableError:
+            return False
+        return True
 
     # ------------------------------------------------------------------ the rest
 
