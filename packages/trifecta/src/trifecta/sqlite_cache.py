@@ -10,7 +10,7 @@ import os
 from trifecta import trouble
 from trifecta.bounds import Bounds, evict, minute
 from trifecta.guarded import GuardedDatabase, Schema, UnavailableError
-from trifecta.keys import FORMAT, checksum, row_id
+from trifecta.keys import FORMAT, KEY_BYTES, checksum, row_id
 from trifecta.lean_sqlite import sqlite
 from trifecta.peek import DAMAGED_ROW, FAILED, Found, database_uri, select
 from trifecta.recency import PERIOD_MINUTES, touch
@@ -54,7 +54,7 @@ def ast_db_path(cache_dir: str, segment_id: str) -> str:
 class SQLiteCache:
     """A bounded cache on disk; safe beside any number of other processes.
 
-    Keys are digests of all that the value depends on (see ``keys``), values are bytes.
+    Keys are digests of all that the value depends on (16 bytes, see ``keys``), values are bytes.
     """
 
     def __init__(
@@ -185,6 +185,8 @@ class SQLiteCache:
         report = self._guarded.on_event
         fitting: list[tuple[bytes, bytes, int]] = []
         for entry in entries:
+            if len(entry[0]) != KEY_BYTES:
+                raise ValueError(f"a key is a digest of {KEY_BYTES} bytes, found {len(entry[0])}")
             if len(entry[1]) <= self.bounds.max_value_bytes:
                 fitting.append(entry)
             else:
