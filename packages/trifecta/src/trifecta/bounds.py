@@ -67,9 +67,9 @@ def evict(
     if 0 <= entries <= bounds.max_entries and used_bytes(connection) <= bounds.max_bytes:
         return entries, 0
     # before anything is thrown out, the running total is checked: it carries no checksum
-    entries = int(connection.execute("SELECT count(*) FROM entry_v1").fetchone()[0])
+    entries = int(connection.execute("SELECT count(*) FROM entry_v2").fetchone()[0])
     # after a clock was set back, what seems to come from the future is no older than now
-    connection.execute("UPDATE entry_v1 SET used=? WHERE used>?", (minute(), minute()))
+    connection.execute("UPDATE entry_v2 SET used=? WHERE used>?", (minute(), minute()))
     from trifecta.recency import Recency
 
     recency = Recency(db_path, minute())
@@ -80,7 +80,7 @@ def evict(
     while entries > 1 and (entries > most or used_bytes(connection) > room):
         batch = max(1, min(_BATCH, entries - most if entries > most else _BATCH, entries // 4))
         oldest = connection.execute(
-            "SELECT id, used FROM entry_v1 ORDER BY used, id LIMIT ?", (batch,)
+            "SELECT id, used FROM entry_v2 ORDER BY used, id LIMIT ?", (batch,)
         ).fetchall()
         if not oldest:
             break
@@ -88,10 +88,23 @@ def evict(
             noted = recency.minute_of(row) if chances else 0
             chances = max(chances - 1, 0)
             if noted > used:
-                connection.execute("UPDATE entry_v1 SET used=? WHERE id=?", (noted, row))
+                connection.execute("UPDATE entry_v2 SET used=? WHERE id=?", (noted, row))
                 continue
-            connection.execute("DELETE FROM entry_v1 WHERE id=?", (row,))
+            connection.execute("DELETE FROM entry_v2 WHERE id=?", (row,))
             entries -= 1
             deleted += 1
-    connection.execute("PRAGMA incremental_vacuum").fetchall()
+    shrink(connection)
     return entries, deleted
+
+
+def shrink(connection: "sqlite3.Connection") -> None:
+    """Give free pages back to the file system.
+
+    Some versions of Python run only the first step of the pragma, which frees one page.
+    """
+    free = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    while free:
+        connection.execute("PRAGMA incremental_vacuum").fetchall()
+        before, free = free, connection.execute("PRAGMA freelist_count").fetchone()[0]
+        if free >= before:
+            return

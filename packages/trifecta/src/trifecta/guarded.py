@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 PAGE_BYTES = 8192  # values of about 2 kB waste half of a 4 kB page
-WAL_PAGES = 128  # a checkpoint about every megabyte
-WAL_LIMIT_BYTES = 4 * 1024 * 1024
+WAL_PAGES = 1000  # as SQLite has it; fewer means more waiting for the disk
+WAL_LIMIT_BYTES = 16 * 1024 * 1024
 WAL_STUCK_BYTES = 64 * 1024 * 1024  # some reader never lets go: stop writing
 _LONGEST_PAUSE_S = 0.025
 
