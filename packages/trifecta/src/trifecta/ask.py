@@ -10,7 +10,7 @@ import time
 from trifecta import telemetry as telemetry_module
 from trifecta.errors import TrifectaError
 from trifecta.jsontext import quote
-from trifecta.keys import content_key, slot_of
+from trifecta.keys import GRAMMAR, content_key, slot_of
 from trifecta.output import SHOWN, fail, put_line, say
 from trifecta.peek import CHANGED, peek
 from trifecta.segment import Segment, locate
@@ -31,7 +31,7 @@ _left_for_the_end: "list[object]" = []
 class Question:
     """One question, with the bytes that it is answered from."""
 
-    __slots__ = ("args", "data", "key", "path", "slot", "uri")
+    __slots__ = ("args", "data", "key", "path", "slot", "target", "uri")
 
     def __init__(self, segment: Segment, uri: str, args: "dict[str, object]") -> None:
         """Find and read the source; *args* gets the path as soon as it is known.
@@ -40,18 +40,34 @@ class Question:
         """
         self.uri = uri
         self.args = args
-        self.path, self.data = read(segment, parse(uri))
+        self.target = parse(uri)
+        grammar = GRAMMAR
+        if self.target.language != "python":
+            from trifecta.languages import grammar_of
+
+            grammar = grammar_of(self.target.language)
+        self.path, self.data = read(segment, self.target)
         args["path"] = self.path
-        self.key = content_key(uri, self.path, self.data)
-        self.slot = slot_of(uri)
+        self.key = content_key(uri, self.path, self.data, grammar)
+        self.slot = slot_of(uri, grammar)
 
     def solve(self, keep: "list[object] | None" = None) -> bytes:
-        """Give the answer by parsing.  Raises SourceError."""
-        from trifecta.python_symbols import extract
+        """Give the answer by parsing.  Raises SourceError, or InvalidInputError (no such name)."""
+        target = self.target
+        more = ""
+        if self.path.endswith("/"):
+            symbols, more = "[]", '"namespace":true,'
+        elif target.language == "python":
+            from trifecta.python_symbols import extract
 
+            symbols = extract(self.data, self.path, target.member, keep)
+        else:
+            from trifecta.languages import extract as extract_other
+
+            symbols, more = extract_other(self.data, self.path, target.language)
         text = (
             f'{{"status":"ok","uri":{quote(self.uri)},"path":{quote(self.path)},'
-            f'"language":"python","symbols":{extract(self.data, self.path, keep)}}}'
+            f'"language":"{target.language}",{more}"symbols":{symbols}}}'
         )
         return text.encode("ascii")
 

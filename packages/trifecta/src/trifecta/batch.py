@@ -10,12 +10,13 @@ import time
 from itertools import islice
 
 from trifecta.ask import Question
-from trifecta.errors import SourceError, TrifectaError
+from trifecta.errors import InvalidInputError, SourceError, TrifectaError
 from trifecta.fan_out import solve, solve_all
 from trifecta.output import SHOWN, fail, put_line
 from trifecta.peek import CHANGED
 from trifecta.search.scan import scan
 from trifecta.sqlite_cache import SQLiteCache
+from trifecta.uri import SUFFIXES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ class _Batch:
                 item.value = answer
                 self.counts["parsed"] += 1
             else:
-                item.error = SourceError(answer[0], answer[1], **answer[2])
+                code, kind, message, fields = answer
+                made = SourceError if code == SourceError.exit_code else InvalidInputError
+                item.error = made(kind, message, **fields)
 
     def _finish(self, item: _Item, *, speak: bool) -> None:
         self.counts["asked"] += 1
@@ -172,15 +175,22 @@ def lines_of_stdin() -> "Iterator[str]":
 
 def every_module(segment: "Segment") -> "Iterator[str]":
     """Give the URI of every module, ordered; what another module hides is left out."""
+    from trifecta.languages import installed
+
     modules: dict[str, None] = {}
+    others = {suffix: name for name in installed()[1:] for suffix in SUFFIXES[name]}
     src_is_package = os.path.exists(f"{segment.root}/src/__init__.py")
-    for path in sorted(scan(segment.root, (".py",))):
+    for path in sorted(scan(segment.root, (".py", *others))):
+        suffix = path[path.rindex(".") :]
+        if suffix != ".py":
+            modules[f"sym://{others[suffix]}/mod/{path}"] = None
+            continue
         stem = path.removesuffix(".py").removesuffix("/__init__")
         if stem.startswith("src/") and not src_is_package:
             stem = stem[4:]
         if "." not in stem and stem != "__init__" and stem.isprintable() and ":" not in stem:
-            modules[stem.replace("/", ".")] = None
-    return (f"sym://python/mod/{module}" for module in sorted(modules))
+            modules[f"sym://python/mod/{stem.replace('/', '.')}"] = None
+    return iter(sorted(modules))
 
 
 def jobs_wanted(given: int | None) -> int:

@@ -9,22 +9,22 @@ import marshal
 import os
 import signal
 
-from trifecta.errors import SourceError
+from trifecta.errors import TrifectaError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trifecta.ask import Question
 
     # an answer, or the parts of an error, which can be sent between processes
-    Solved = bytes | tuple[str, str, dict[str, object]]
+    Solved = bytes | tuple[int, str, str, dict[str, object]]
 
 
 def solve(question: "Question") -> "Solved":
     """Give the answer, or the parts of the error."""
     try:
         return question.solve()
-    except SourceError as error:
-        return error.kind, error.message, error.fields
+    except TrifectaError as error:
+        return error.exit_code, error.kind, error.message, error.fields
 
 
 def solve_all(questions: "list[Question]", jobs: int) -> "list[Solved]":

@@ -7,7 +7,7 @@ it costs a whole interpreter start.  Signatures are cut out of the source text.
 
 import _ast
 
-from trifecta.errors import SourceError
+from trifecta.errors import InvalidInputError, SourceError
 from trifecta.jsontext import quote
 from trifecta.source_text import SourceText, explain
 
@@ -31,11 +31,12 @@ _NESTED: "dict[type, tuple[str, ...]]" = {
 }
 
 
-def extract(data: bytes, path: str, keep: "list[object] | None" = None) -> str:
+def extract(data: bytes, path: str, member: str = "", keep: "list[object] | None" = None) -> str:
     """Give the JSON array of the symbols in *data*, ordered by line and column.
 
+    With *member* only the definitions of that name and what they contain.
     With *keep* the syntax tree is put there and not taken apart.  Raises SourceError when the
-    bytes do not parse.
+    bytes do not parse, InvalidInputError when there is no such member.
     """
     tree = _parse(data, path)
     if keep is not None:
@@ -58,8 +59,33 @@ def extract(data: bytes, path: str, keep: "list[object] | None" = None) -> str:
         else:
             for field in _NESTED.get(type(node), ()):
                 pending.extend((child, prefix, called) for child in getattr(node, field))
+    if member:
+        found = _of_member(found, member, path)
     found.sort(key=lambda entry: entry[:2])
     return "[" + ",".join(entry[2] for entry in found) + "]"
+
+
+def _of_member(
+    found: "list[tuple[int, int, str]]", member: str, path: str
+) -> "list[tuple[int, int, str]]":
+    """Keep what is called *member* (``<locals>`` may be left out) and what is within."""
+    wanted = member.replace(".<locals>", "")
+    kept = []
+    for entry in found:
+        text = entry[2].partition(',"qualname":')[2].partition(',"line":')[0]
+        qualname = text.replace(".<locals>", "")
+        if qualname == quote(wanted) or qualname.startswith(quote(wanted + ".")[:-1]):
+            kept.append(entry)
+    if not kept:
+        raise InvalidInputError(
+            "unknown_symbol",
+            f"no definition is called {member!r}",
+            expected="the qualified name of a class, function or method",
+            found=f"{len(found)} others",
+            where=repr(path),
+            hint="ask for the module to see its names",
+        )
+    return kept
 
 
 def _parse(data: bytes, path: str) -> _ast.Module:
