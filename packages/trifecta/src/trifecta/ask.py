@@ -121,12 +121,15 @@ class Operation:
                 self._note_use(question.key)
             return "cache"
         result: dict[str, object] = {"status": "miss", "reason": found.reason}
+        parsing = time.monotonic_ns()
         try:
             value = question.solve(_left_for_the_end)
         except TrifectaError:
             self._emit("ast.cache.miss", result, started)
             raise
         put_line(value)
+        if self.telemetry.full:
+            result["parse_ms"] = (time.monotonic_ns() - parsing) / 1e6
         self._emit("ast.cache.miss", self._sizes(result, question, value), started)
         if cache is not None:
             self._store(cache, question, value, found.reason)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 DEFAULT_MAX_ENTRIES = 200_000
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 _SHARE = 8  # one value may take an eighth of the room
+PERIOD_MINUTES = 60  # how coarse recency is; see recency
 _BATCH = 64
 _ROOM = 0.95  # make room for some more, so that not every write evicts
 

@@ -9,7 +9,6 @@ either costs an entry's fair turn, never an answer.
 
 import os
 
-PERIOD_MINUTES = 60
 _PLACES = 1 << 16
 _BYTES = 2
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC

@@ -8,13 +8,11 @@ event and by the return value.
 import os
 
 from trifecta import trouble
-from trifecta.bounds import Bounds, evict, minute, shrink
+from trifecta.bounds import PERIOD_MINUTES, Bounds, evict, minute, shrink
 from trifecta.guarded import GuardedDatabase, Schema, UnavailableError
 from trifecta.keys import FORMAT, KEY_BYTES, pack, row_id, unpack
 from trifecta.lean_sqlite import sqlite
 from trifecta.peek import DAMAGED_ROW, FAILED, SELECT, Found, database_uri, select
-from trifecta.recency import PERIOD_MINUTES, touch
-from trifecta.shm_probe import stuck
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,11 +42,6 @@ SCHEMA = Schema(
 
 # What a read can find out that a write must look into before it trusts the file.
 _SUSPECT = {trouble.DAMAGED, DAMAGED_ROW}
-
-
-def ast_db_path(cache_dir: str, segment_id: str) -> str:
-    """Give the path of a segment's symbol database."""
-    return f"{cache_dir}/ast_cache_{segment_id}.db"
 
 
 class SQLiteCache:
@@ -120,6 +113,8 @@ class SQLiteCache:
         now = minute()
         self._stale_before = now - PERIOD_MINUTES + 1
         if used < self._stale_before:
+            from trifecta.recency import touch
+
             touch(self.db_path, row_id(key), now)
 
     def _replaced(self) -> bool:
@@ -134,6 +129,8 @@ class SQLiteCache:
         """Look properly where a ``peek`` that found nothing is not enough; keep nothing open."""
         if peeked.reason != FAILED and not self._log_has_content():
             return peeked
+        from trifecta.shm_probe import stuck
+
         if stuck(self.db_path):
             return Found(None, "database_busy")
         properly = self._select(key, slot)
