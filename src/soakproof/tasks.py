@@ -82,6 +82,12 @@ def record(_c: Context, run_id: str = "", allow_dirty: bool = False) -> None:
     _run("record", run_id=run_id, allow_dirty=allow_dirty)
 
 
+@task(positional=["bundle"])
+def verify(_c: Context, bundle: str, key: str = "", json: bool = False) -> None:
+    """Check an evidence bundle independently; exit 12: it is broken."""
+    _run("verify", bundle=bundle, key=key, json=json)
+
+
 @task(default=True)
 def all_(
     _c: Context,
@@ -112,7 +118,7 @@ def all_(
 
 ns = Collection("soak")
 ns.add_task(all_, name="all", default=True)
-_STAGES: Final[tuple[Any, ...]] = (clean, anchors, run, extract, gate, record)
+_STAGES: Final[tuple[Any, ...]] = (clean, anchors, run, extract, gate, record, verify)
 for _stage in _STAGES:
     ns.add_task(_stage)
 ns.configure({"tasks": {"dedupe": False}})
