@@ -46,7 +46,12 @@ def load_signer(environ: Mapping[str, str]) -> CryptoSigner | None:
 
 def public_pem(signer: CryptoSigner) -> bytes:
     """Return the public half, as PEM text that other tools read."""
-    return str(signer.public_key.keyval["public"]).strip().encode() + b"\n"
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    raw = bytes.fromhex(signer.public_key.keyval["public"])  # how securesystemslib keeps Ed25519
+    key = Ed25519PublicKey.from_public_bytes(raw)
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _signer(pem: bytes, origin: str) -> CryptoSigner:
