@@ -131,7 +131,7 @@ def _history(name: str, line: int, change: Callable[[list[bytes]], None]) -> Tam
 
 
 def _drop(at: int) -> Tampering:
-    return _history(f"drop line {at + 1} of the history", at + 1, lambda lines: lines.pop(at))  # type: ignore[arg-type, return-value]
+    return _history(f"drop line {at + 1} of the history", at + 1, lambda lines: lines.pop(at))  # type: ignore[arg-type]
 
 
 def _swap(at: int) -> Tampering:

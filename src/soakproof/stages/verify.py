@@ -27,7 +27,10 @@ LIMITS: Final = (
 _UNSIGNED: Final = (
     "who made it: it is not signed, so whoever can write the folder could have made all of it"
 )
-_UNTRUSTED: Final = "who made it: it is signed, but by whom only a key from elsewhere can tell; give --public-key PUB.pem"
+_UNTRUSTED: Final = (
+    "who made it: it is signed, but by whom only a key from elsewhere can tell; "
+    "give --public-key PUB.pem"
+)
 
 
 def find_bundle(project: Project, given: str) -> Path:
