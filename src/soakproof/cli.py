@@ -61,8 +61,10 @@ FLAGS: Final = {
     "gate": Flag(_PLANNING | {"gate"}, "FILE", "gate file in place of the campaign's"),
     "in": Flag(frozenset({"gate"}), "FILE", "judge this metrics file; writes no verdict.json"),
     "out": Flag(frozenset({"extract"}), "FILE", "publish the metrics here, not in _ctx/metrics/"),
-    "key": Flag(frozenset({"verify"}), "PUB.pem", "the signature must be of this public key"),
-    "json": Flag(frozenset({"verify"}), None, "print JSON"),
+    "key": Flag(
+        frozenset({"verify", "workorder"}), "PUB.pem", "the signature must be of this public key"
+    ),
+    "json": Flag(frozenset({"gate", "verify", "compare", "workorder"}), None, "print JSON"),
     "allow_dirty": Flag(
         frozenset({"all", "record"}), None, "close the work order from a dirty tree, and say so"
     ),
@@ -73,6 +75,10 @@ ARGUMENTS: Final = {
     "bundle": Argument(
         frozenset({"verify"}), "DIR", "folder of an evidence bundle, or the id of a recorded run"
     ),
+    "first": Argument(frozenset({"compare"}), "A", "a run's id, or the folder of a run or bundle"),
+    "second": Argument(frozenset({"compare"}), "B", "another"),
+    "action": Argument(frozenset({"workorder"}), "ACTION", "status", choices=("status",)),
+    "order": Argument(frozenset({"workorder"}), "ID", "a work order (default: all)", optional=True),
 }
 """What commands take without a dash, once, for the parser and for the documentation's test."""
 
