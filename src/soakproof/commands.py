@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from soakproof.errors import Interrupted, SoakError
+from soakproof.errors import Interrupted, MissingInput, SoakError, UsageError
 from soakproof.rundir import Project, RunDir, as_json
 
 if TYPE_CHECKING:
@@ -70,6 +70,19 @@ def run(flags: Flags) -> int:
     return 0
 
 
+def expect(flags: Flags) -> int:
+    """Ask the oracle (the same command without its cache) what the right answers were."""
+    from soakproof.stages.expect import expect as stage
+
+    project, run_dir = _opened(flags)
+    asked = stage(project, run_dir)
+    if asked.path is None:
+        print("expected: the target has no oracle")
+    else:
+        print(f"expected: {project.relative(asked.path)} ({asked.questions} questions)")
+    return 0
+
+
 def extract(flags: Flags) -> int:
     """Count history and telemetry into metrics.json."""
     from soakproof.stages.extract import extract as stage
@@ -116,7 +129,7 @@ def record(flags: Flags) -> int:
 
 
 def everything(flags: Flags) -> int:
-    """Run all stages: clean, anchors, run, extract, gate, record."""
+    """Run all stages: clean, anchors, run, expect, extract, gate, record."""
     from soakproof.pipeline import soak
     from soakproof.report.terminal import summary_lines
 
@@ -127,12 +140,37 @@ def everything(flags: Flags) -> int:
     return int(soaked.verdict["exit_code"])
 
 
+def history(flags: Flags) -> int:
+    """Print a run's history for a person, whole or in part."""
+    from soakproof.lines import BadLine, decode_history
+    from soakproof.report.history_text import Choice, choose, tell
+
+    _, run_dir = _opened(flags)
+    if not run_dir.history.exists():
+        raise MissingInput(run_dir.history, "make it with `soakproof run`")
+    decoded = list(decode_history(run_dir.history))
+    known = [line for line in decoded if not isinstance(line, BadLine)]
+    around = flags.get("around")
+    try:
+        around_s = None if around is None else float(around.removesuffix("s"))
+    except ValueError:
+        message = f"--around: expected seconds since the run began, such as 12.5, found {around!r}"
+        raise UsageError(message) from None
+    choice = Choice(flags.get("key"), flags.get("op"), around_s, flags.get("fault"))
+    for text in tell(choose(known, choice), known[0].mono_ns if known else 0):
+        print(text)
+    for one in decoded:
+        if isinstance(one, BadLine):
+            print(f"line {one.line} cannot be read: {one.reason}", file=sys.stderr)
+    return 0
+
+
 def verify(flags: Flags) -> int:
     """Check an evidence bundle independently, from its raw lines to its verdict and signature."""
     from soakproof.stages.verify import find_bundle, verified_document, verified_lines
     from soakproof.stages.verify import verify as stage
 
-    key = Path(given) if (given := flags.get("key")) else None
+    key = Path(given) if (given := flags.get("public_key")) else None
     verified = stage(find_bundle(Project.find(), str(flags["bundle"])), key)
     _print(flags, verified_document(verified), verified_lines(verified))
     return verified.exit_code
@@ -157,7 +195,7 @@ def workorder(flags: Flags) -> int:
         status,
     )
 
-    key = Path(given) if (given := flags.get("key")) else None
+    key = Path(given) if (given := flags.get("public_key")) else None
     states = status(Project.find(), flags.get("order") or None, key)
     _print(flags, orders_document(states), order_lines(states))
     return orders_exit_code(states)
@@ -168,9 +206,11 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "clean": clean,
     "anchors": anchors,
     "run": run,
+    "expect": expect,
     "extract": extract,
     "gate": gate,
     "record": record,
+    "history": history,
     "verify": verify,
     "compare": compare,
     "workorder": workorder,

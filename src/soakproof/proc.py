@@ -15,9 +15,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Capture", "Child", "Ended", "context_switches", "open_paths"]
+__all__ = [
+    "Capture",
+    "Child",
+    "Ended",
+    "context_switches",
+    "cpu_ticks",
+    "lock_owners",
+    "open_paths",
+    "processes_that_name",
+    "run_state",
+    "where_it_waits",
+]
 
 _NS_PER_MS: Final = 1_000_000
+
+_UTIME: Final = 11
+"""Position of utime in /proc/<pid>/stat, counted from after the name (proc_pid_stat(5))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +154,27 @@ def open_paths(pid: int) -> frozenset[str]:
     return frozenset(paths)
 
 
+def cpu_ticks(pid: int) -> int | None:
+    """Return user and system CPU of a process in clock ticks; ``None``: it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()  # the name before may hold anything
+    return int(fields[_UTIME]) + int(fields[_UTIME + 1])
+
+
+def where_it_waits(pid: int) -> dict[str, str]:
+    """Return what the kernel tells of a process that does not go on: state, wait channel, stack."""
+    told = {}
+    for name in ("wchan", "syscall", "stack"):
+        try:
+            told[name] = Path(f"/proc/{pid}/{name}").read_text("ascii", "replace").strip()
+        except OSError:
+            continue  # not for everybody to see
+    return told
+
+
 def context_switches(pid: int) -> int | None:
     """Return how often a process has gone to sleep of its own accord; ``None``: it is gone."""
     try:
@@ -150,6 +185,42 @@ def context_switches(pid: int) -> int | None:
         if line.startswith("voluntary_ctxt_switches:"):
             return int(line.split()[1])
     return None
+
+
+def processes_that_name(text: str) -> list[int]:
+    """Return the processes, other than this one, whose command line holds a text."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            line = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue  # it ended while we looked
+        if text.encode() in line:
+            found.append(int(entry.name))
+    return sorted(found)
+
+
+def run_state(pid: int) -> str | None:
+    """Return the state letter of a process (``T`` stopped, ``Z`` ended); ``None``: it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    return stat.rpartition(")")[2].split()[0]  # the name before it may hold anything
+
+
+def lock_owners(path: Path) -> frozenset[int]:
+    """Return the processes that hold a lock on a file, by the kernel's table (proc_locks(5))."""
+    try:
+        inode = path.stat().st_ino
+        rows = Path("/proc/locks").read_text("ascii", "replace").splitlines()
+    except OSError:
+        return frozenset()
+    # "1: FLOCK  ADVISORY  WRITE 708 08:01:2097546 0 EOF"; a waiter's row has "->" after the number.
+    fields = [row.split() for row in rows if "->" not in row]
+    return frozenset(int(row[4]) for row in fields if row[5].rpartition(":")[2] == str(inode))
 
 
 def _read(fd: int, start: int, size: int) -> bytes:

@@ -32,6 +32,8 @@ __all__ = [
     "write_json",
 ]
 
+_PUBLISHED: Final = {"ast_cache": "ast_soak_run"}
+
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -69,15 +71,17 @@ class Project:
         """A file with the id of the run that was made last."""
         return self.runs / "latest"
 
+    def published_metrics(self, campaign: str) -> Path:
+        """Where the metrics of the last run of a campaign are found.
+
+        The source documents call those of the campaign ``ast_cache`` ``ast_soak_run``.
+        """
+        return self.ctx / "metrics" / f"{_PUBLISHED.get(campaign, campaign)}.json"
+
     @property
     def evidence(self) -> Path:
         """One bundle a recorded run."""
         return self.ctx / "evidence"
-
-    @property
-    def published_metrics(self) -> Path:
-        """Where the source documents look for the metrics of the last run."""
-        return self.ctx / "metrics" / "ast_soak_run.json"
 
     def relative(self, path: Path) -> str:
         """Return ``path`` relative to the root where it lies inside, for people and records."""

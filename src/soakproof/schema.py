@@ -29,6 +29,7 @@ NAMES: Final = (
     "backlog",
     "campaign",
     "envelope",
+    "expected",
     "gate",
     "history-line",
     "manifest",

@@ -65,6 +65,12 @@ def run(_c: Context, run_id: str = "") -> None:
 
 
 @task
+def expect(_c: Context, run_id: str = "") -> None:
+    """Ask the oracle (the same command without its cache) what the right answers were."""
+    _run("expect", run_id=run_id)
+
+
+@task
 def extract(_c: Context, run_id: str = "", out: str = "") -> None:
     """Count history and telemetry into metrics.json."""
     _run("extract", run_id=run_id, out=out)
@@ -83,9 +89,9 @@ def record(_c: Context, run_id: str = "", allow_dirty: bool = False) -> None:
 
 
 @task(positional=["bundle"])
-def verify(_c: Context, bundle: str, key: str = "", json: bool = False) -> None:
+def verify(_c: Context, bundle: str, public_key: str = "", json: bool = False) -> None:
     """Check an evidence bundle independently; exit 12: it is broken."""
-    _run("verify", bundle=bundle, key=key, json=json)
+    _run("verify", bundle=bundle, public_key=public_key, json=json)
 
 
 @task(positional=["first", "second"])
@@ -95,9 +101,11 @@ def compare(_c: Context, first: str, second: str, json: bool = False) -> None:
 
 
 @task(positional=["action"])
-def workorder(_c: Context, action: str, order: str = "", key: str = "", json: bool = False) -> None:
+def workorder(
+    _c: Context, action: str, order: str = "", public_key: str = "", json: bool = False
+) -> None:
     """Show where work orders stand; exit 12: the evidence of a closed one is broken."""
-    _run("workorder", action=action, order=order, key=key, json=json)
+    _run("workorder", action=action, order=order, public_key=public_key, json=json)
 
 
 @task(default=True)
@@ -113,7 +121,7 @@ def all_(
     target_command: str = "",
     allow_dirty: bool = False,
 ) -> None:
-    """Run all stages: clean, anchors, run, extract, gate, record."""
+    """Run all stages: clean, anchors, run, expect, extract, gate, record."""
     _run(
         "all",
         ops=ops,
@@ -130,16 +138,28 @@ def all_(
 
 ns = Collection("soak")
 ns.add_task(all_, name="all", default=True)
+
+
+@task
+def history(
+    _c: Context, run_id: str = "", key: str = "", op: str = "", around: str = "", fault: str = ""
+) -> None:
+    """Print a run's history for a person, whole or in part."""
+    _run("history", run_id=run_id, key=key, op=op, around=around, fault=fault)
+
+
 _STAGES: Final[tuple[Any, ...]] = (
     clean,
     anchors,
     run,
+    expect,
     extract,
     gate,
     record,
     verify,
     compare,
     workorder,
+    history,
 )
 for _stage in _STAGES:
     ns.add_task(_stage)

@@ -209,7 +209,7 @@ def test_an_interrupted_run_verifies_as_unknown(tmp_path: Path) -> None:
 
 
 def test_with_the_right_key_it_is_trusted(signed: Recorded) -> None:
-    done = signed.soaker("verify", signed.bundle.name, "--key", str(signed.public))
+    done = signed.soaker("verify", signed.bundle.name, "--public-key", str(signed.public))
 
     assert (0, True) == (done.returncode, "verified with the key given" in done.stdout)
     assert "who made it" not in done.stdout
@@ -224,14 +224,14 @@ def test_without_a_key_it_says_that_the_signer_is_anybody(signed: Recorded) -> N
 
 def test_with_a_wrong_key_it_is_broken(signed: Recorded, tmp_path: Path) -> None:
     _, other = make_key(tmp_path / "other.pem")
-    done = signed.soaker("verify", signed.bundle.name, "--key", str(other))
+    done = signed.soaker("verify", signed.bundle.name, "--public-key", str(other))
 
     assert 12 == done.returncode
     assert "attestation.dsse.json: signatures[0]: it is signed by key" in done.stdout
 
 
 def test_with_a_key_an_unsigned_bundle_is_broken(unsigned: Recorded) -> None:
-    done = unsigned.soaker("verify", unsigned.bundle.name, "--key", str(unsigned.public))
+    done = unsigned.soaker("verify", unsigned.bundle.name, "--public-key", str(unsigned.public))
 
     assert 12 == done.returncode
     assert "signatures: expected a signature, because a key was given" in done.stdout
@@ -317,7 +317,9 @@ def test_the_documented_commands_verify_without_soakproof(signed: Recorded, tmp_
 
 def test_what_is_no_bundle_is_told(unsigned: Recorded, tmp_path: Path) -> None:
     missing = unsigned.soaker("verify", "nothing-here")
-    no_key = unsigned.soaker("verify", unsigned.bundle.name, "--key", str(tmp_path / "none.pem"))
+    no_key = unsigned.soaker(
+        "verify", unsigned.bundle.name, "--public-key", str(tmp_path / "none.pem")
+    )
 
     assert (2, 2) == (missing.returncode, no_key.returncode)
     assert 12 == verify_bundle(tmp_path).exit_code

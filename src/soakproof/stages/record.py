@@ -151,7 +151,7 @@ def _places(project: Project, campaign: str, order: str | None) -> _Places:
     folder = order.lower().translate(str.maketrans("-.", "__")) if order else campaign
     return _Places(
         logs=project.ctx / "logs" / folder,
-        metrics=project.published_metrics,
+        metrics=project.published_metrics(campaign),
         report=project.root / "docs" / "reports" / f"{name}.md",
         order=project.ctx / "jobs" / f"{order}.yaml" if order else None,
     )
