@@ -66,8 +66,10 @@ FLAGS: Final = {
     "op": Flag(_READING, "OP", "only lines of this operation, such as op-000012"),
     "around": Flag(_READING, "SECONDS", "only lines within a second of this time of the run"),
     "fault": Flag(_READING, "ID", "only lines around this fault, such as kill-0"),
-    "public_key": Flag(frozenset({"verify"}), "PUB.pem", "it must be signed by this public key"),
-    "json": Flag(frozenset({"verify"}), None, "print JSON"),
+    "public_key": Flag(
+        frozenset({"verify", "workorder"}), "PUB.pem", "it must be signed by this public key"
+    ),
+    "json": Flag(frozenset({"gate", "verify", "compare", "workorder"}), None, "print JSON"),
     "allow_dirty": Flag(
         frozenset({"all", "record"}), None, "close the work order from a dirty tree, and say so"
     ),
@@ -78,6 +80,10 @@ ARGUMENTS: Final = {
     "bundle": Argument(
         frozenset({"verify"}), "DIR", "folder of an evidence bundle, or the id of a recorded run"
     ),
+    "first": Argument(frozenset({"compare"}), "A", "a run's id, or the folder of a run or bundle"),
+    "second": Argument(frozenset({"compare"}), "B", "another"),
+    "action": Argument(frozenset({"workorder"}), "ACTION", "status", choices=("status",)),
+    "order": Argument(frozenset({"workorder"}), "ID", "a work order (default: all)", optional=True),
 }
 """What commands take without a dash, once, for the parser and for the documentation's test."""
 

@@ -105,8 +105,15 @@ def gate(flags: Flags) -> int:
         default = project.root / "eval" / "gates" / "ast_cache.toml"
         verdict = judge_file(Path(metrics), other or default)
     else:
-        verdict = stage(_opened(flags)[1], other)
-    _show(verdict)
+        run_dir = project.open_stored(flags.get("run_id") or os.environ.get("RUN_ID") or None)
+        stored = run_dir.path.parent == project.evidence  # a bundle is judged and left alone
+        verdict = (
+            judge_file(run_dir.metrics, other or run_dir.gate) if stored else stage(run_dir, other)
+        )
+    if flags.get("json"):
+        print(as_json(verdict).decode(), end="")
+    else:
+        _show(verdict)
     return int(verdict["exit_code"])
 
 
@@ -165,11 +172,33 @@ def verify(flags: Flags) -> int:
 
     key = Path(given) if (given := flags.get("public_key")) else None
     verified = stage(find_bundle(Project.find(), str(flags["bundle"])), key)
-    if flags.get("json"):
-        print(as_json(verified_document(verified)).decode(), end="")
-    else:
-        print("\n".join(verified_lines(verified)))
+    _print(flags, verified_document(verified), verified_lines(verified))
     return verified.exit_code
+
+
+def compare(flags: Flags) -> int:
+    """Show what changed between two runs outside noise; exit 10: something did."""
+    from soakproof.checks.comparison import compared_document, compared_lines
+    from soakproof.stages.compare import compare as stage
+
+    found = stage(Project.find(), str(flags["first"]), str(flags["second"]))
+    _print(flags, compared_document(found), compared_lines(found))
+    return found.exit_code
+
+
+def workorder(flags: Flags) -> int:
+    """Show where work orders stand; exit 12: the evidence of a closed one is broken."""
+    from soakproof.stages.work_orders import (
+        order_lines,
+        orders_document,
+        orders_exit_code,
+        status,
+    )
+
+    key = Path(given) if (given := flags.get("public_key")) else None
+    states = status(Project.find(), flags.get("order") or None, key)
+    _print(flags, orders_document(states), order_lines(states))
+    return orders_exit_code(states)
 
 
 COMMANDS: Mapping[str, Callable[[Flags], int]] = {
@@ -183,6 +212,8 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "record": record,
     "history": history,
     "verify": verify,
+    "compare": compare,
+    "workorder": workorder,
 }
 """Command → what it does."""
 
@@ -191,6 +222,11 @@ def _opened(flags: Flags) -> tuple[Project, RunDir]:
     """Return the run of ``--run-id`` or ``RUN_ID``, else the latest."""
     project = Project.find()
     return project, project.open_run(flags.get("run_id") or os.environ.get("RUN_ID") or None)
+
+
+def _print(flags: Flags, document: dict[str, Any], lines: list[str]) -> None:
+    """Print a result: for machines with ``--json``, else for people."""
+    print(as_json(document).decode().rstrip("\n") if flags.get("json") else "\n".join(lines))
 
 
 def _show(verdict: dict[str, Any]) -> None:

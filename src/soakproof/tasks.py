@@ -77,9 +77,9 @@ def extract(_c: Context, run_id: str = "", out: str = "") -> None:
 
 
 @task
-def gate(_c: Context, run_id: str = "", gate: str = "", in_: str = "") -> None:
+def gate(_c: Context, run_id: str = "", gate: str = "", in_: str = "", json: bool = False) -> None:
     """Judge the metrics: exit 0 PASS, 10 FAIL, 11 UNKNOWN."""
-    _run("gate", run_id=run_id, gate=gate, **{"in": in_})
+    _run("gate", run_id=run_id, gate=gate, json=json, **{"in": in_})
 
 
 @task
@@ -92,6 +92,20 @@ def record(_c: Context, run_id: str = "", allow_dirty: bool = False) -> None:
 def verify(_c: Context, bundle: str, public_key: str = "", json: bool = False) -> None:
     """Check an evidence bundle independently; exit 12: it is broken."""
     _run("verify", bundle=bundle, public_key=public_key, json=json)
+
+
+@task(positional=["first", "second"])
+def compare(_c: Context, first: str, second: str, json: bool = False) -> None:
+    """Show what changed between two runs outside noise; exit 10: something did."""
+    _run("compare", first=first, second=second, json=json)
+
+
+@task(positional=["action"])
+def workorder(
+    _c: Context, action: str, order: str = "", public_key: str = "", json: bool = False
+) -> None:
+    """Show where work orders stand; exit 12: the evidence of a closed one is broken."""
+    _run("workorder", action=action, order=order, public_key=public_key, json=json)
 
 
 @task(default=True)
@@ -143,6 +157,8 @@ _STAGES: Final[tuple[Any, ...]] = (
     gate,
     record,
     verify,
+    compare,
+    workorder,
     history,
 )
 for _stage in _STAGES:
