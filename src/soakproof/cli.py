@@ -19,15 +19,16 @@ __all__ = ["FLAGS", "Flag", "entry", "main", "parser"]
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One flag: which commands have it, what follows it, what it says."""
+    """One flag: which commands have it, what follows it, what it says; where it needs no name."""
 
     commands: frozenset[str]
     metavar: str | None
     help: str
+    bare: frozenset[str] = frozenset()
 
 
 _PLANNING: Final = frozenset({"all", "clean"})
-_WORKING: Final = frozenset({"anchors", "run", "extract", "gate", "record"})
+_WORKING: Final = frozenset({"anchors", "run", "extract", "gate", "report", "record"})
 
 FLAGS: Final = {
     "campaign": Flag(_PLANNING, "FILE", "campaign file, or a name in eval/campaigns/"),
@@ -37,7 +38,10 @@ FLAGS: Final = {
     "seed": Flag(_PLANNING, "N", "seed of all choices (environment: SEED)"),
     "target_command": Flag(_PLANNING, "CMD", "soak this command in place of the target's own"),
     "run_id": Flag(
-        _PLANNING | _WORKING, "ID", "name of the run (environment: RUN_ID; default: new, or latest)"
+        _PLANNING | _WORKING | {"open"},
+        "ID",
+        "name of the run (environment: RUN_ID; default: new, or latest)",
+        bare=frozenset({"open"}),
     ),
     "gate": Flag(_PLANNING | {"gate"}, "FILE", "gate file in place of the campaign's"),
     "in": Flag(frozenset({"gate"}), "FILE", "judge this metrics file; writes no verdict.json"),
@@ -45,6 +49,7 @@ FLAGS: Final = {
     "allow_dirty": Flag(
         frozenset({"all", "record"}), None, "close the work order from a dirty tree, and say so"
     ),
+    "json": Flag(frozenset(COMMANDS), None, "print the results as JSON, for machines"),
 }
 """Every flag, once, for the parser and for the documentation's test."""
 
@@ -66,7 +71,9 @@ def parser() -> argparse.ArgumentParser:
             if name not in spec.commands:
                 continue
             option = f"--{flag.replace('_', '-')}"
-            if spec.metavar is None:
+            if name in spec.bare:
+                sub.add_argument(flag, nargs="?", metavar=spec.metavar, help=spec.help)
+            elif spec.metavar is None:
                 sub.add_argument(option, dest=flag, action="store_const", const="1", help=spec.help)
             else:
                 sub.add_argument(option, dest=flag, metavar=spec.metavar, help=spec.help)

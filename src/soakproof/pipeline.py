@@ -12,6 +12,7 @@ from soakproof.stages.clean import clean
 from soakproof.stages.extract import extract
 from soakproof.stages.gate import gate
 from soakproof.stages.record import RecordResult, record
+from soakproof.stages.report import report
 from soakproof.stages.run import run
 
 __all__ = ["Soaked", "soak"]
@@ -39,7 +40,7 @@ def soak(
     *,
     allow_dirty: bool = False,
 ) -> Soaked:
-    """Run clean → anchors → run → extract → gate → record.
+    """Run clean → anchors → run → extract → gate → report → record.
 
     Raises:
         SoakError: as the stages do; what was done before is on disk.
@@ -49,4 +50,5 @@ def soak(
     run(project, run_dir)
     extract(project, run_dir)
     verdict = gate(run_dir)
+    report(run_dir, environ)
     return Soaked(run_dir, verdict, record(project, run_dir, allow_dirty=allow_dirty))

@@ -24,6 +24,7 @@ from soakproof.evidence.work_order import close_work_order
 from soakproof.model import Verdict
 from soakproof.report.cells import plain
 from soakproof.report.markdown import markdown_report
+from soakproof.report.published import published
 from soakproof.report.session import session_facts
 from soakproof.rundir import Project, RunDir, write_bytes
 
@@ -166,6 +167,7 @@ def _publish(
     project: Project, run: RunDir, documents: RunDocuments, places: _Places, note: str
 ) -> tuple[str, ...]:
     """Write log, metrics, verdict, anchors and report; return their paths for the work order."""
+    drawn = published(run, places.report)
     report = markdown_report(
         documents.plan,
         documents.run,
@@ -173,6 +175,7 @@ def _publish(
         documents.verdict,
         documents.anchors,
         note=note,
+        pictures=drawn.pictures,
     )
     files = {
         places.log: _read(run.log, "run"),
@@ -184,8 +187,10 @@ def _publish(
         files[places.anchors] = _read(run.anchors, "anchors")
     else:
         places.anchors.unlink(missing_ok=True)  # those of an earlier run would be taken for ours
-    for path, data in files.items():
+    for path, data in {**files, **drawn.files}.items():
         _replace(path, data)
+    for path in drawn.obsolete:
+        path.unlink()
     return tuple(project.relative(path) for path in files)
 
 
