@@ -11,10 +11,14 @@ __all__ = ["Cell", "Table", "code", "number", "percent", "shown", "table", "verd
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Text, and how it is set: ``word``, ``code``, ``number`` or ``verdict``."""
+    """Text, and how it is set: ``word``, ``code``, ``number`` or ``verdict``.
+
+    ``first`` is what has to be read before it.
+    """
 
     text: str
     sort: str = "word"
+    first: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,9 @@ def table(
     return Table(caption, tuple(heads), body, below, sorts)
 
 
-def word(text: object) -> Cell:
+def word(text: object, first: str = "") -> Cell:
     """Return plain text."""
-    return Cell(str(text))
+    return Cell(str(text), first=first)
 
 
 def code(text: object) -> Cell:

@@ -41,7 +41,7 @@ def gate(judged: Mapping[str, Any]) -> Table:
             code(shown(each["limit"])),
             code(shown(each["samples"])),
             code(shown(each["floor"])),
-            word(" ".join(filter(None, (each["reason"], each["why"])))),
+            word(each["why"], first=each["reason"]),
         )
         for each in judged["criteria"]
     ]
@@ -65,7 +65,7 @@ def faults(metrics: Mapping[str, Any]) -> Table:
         )
         for kind, each in sorted(by_kind.items())
     ]
-    heads = ("fault", "planned", "fired", "took effect", "healed", "skipped", "why skipped")
+    heads = ("fault", "planned", "fired", "took effect", "healed", "skipped", "why not")
     return table("Faults by kind", heads, rows)
 
 

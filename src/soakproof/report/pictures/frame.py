@@ -208,5 +208,4 @@ def _entries(
         sign = el("path", d=key.path, transform="translate(8 -4)")
         yield key.label, key.class_.split()[-1], el("g", sign, class_=key.class_)
     for kind in kinds:
-        label = f"{kind.letter} {kind.name}, {len(kind.windows)} times"
-        yield label, f"f{kind.number}", swatch(name, kind)
+        yield f"{kind.letter} {kind.name}", f"f{kind.number}", swatch(name, kind)

@@ -42,6 +42,9 @@ The colours are those of Okabe and Ito ("Color universal design", 2008), darkene
 lightened on black until they stand off the ground by 3 to 1.
 """
 
+_DENSE_CELLS: Final = 2500
+"""With more dots than these, a dot is as large as its place, or one would cover the others."""
+
 _SIZES: Final = (1, 2, 8)
 """From so many operations on, a dot has the next size."""
 
@@ -61,13 +64,14 @@ def dots(places: Iterable[tuple[Mark, float, float]]) -> list[str]:
     for mark, x, y in places:
         cells[mark][round(x / _CELL_PX), round(y / _CELL_PX)] += 1
     drawn = []
+    dense = " dense" if sum(map(len, cells.values())) > _DENSE_CELLS else ""
     for mark, shape in SHAPES.items():
         sizes: dict[int, list[str]] = {}
         for (x, y), count in sorted(cells[mark].items()):
             size = sum(count >= least for least in _SIZES) - 1
             sizes.setdefault(size, []).append(f"M{x * _CELL_PX} {y * _CELL_PX}{shape.path}")
         for size, paths in sorted(sizes.items()):
-            drawn.append(el("path", d="".join(paths), class_=f"mark s{size} {shape.class_}"))
+            drawn.append(el("path", d="".join(paths), class_=f"mark s{size}{dense} {shape.class_}"))
     return drawn
 
 

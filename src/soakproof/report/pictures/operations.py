@@ -17,6 +17,12 @@ __all__ = ["latency", "operations"]
 _SPREAD: Final = 7
 """Operations of one worker are drawn on as many levels, so that quick ones do not hide others."""
 
+_MANY: Final = 1500
+"""From so many operations on, a lane is filled."""
+
+_STRIDE: Final = 7919
+"""A prime: one after the other, operations take all levels, and neighbours are apart."""
+
 _LANES: Final = (18, 44)
 """Least and most pixels of a worker's lane."""
 
@@ -30,8 +36,10 @@ def operations(storm: Storm, kinds: Sequence[FaultKind]) -> Picture:
     lane = height / workers
     x = Scale(0, max(storm.end_s, 1e-6), LEFT, RIGHT)
 
+    levels = _SPREAD if storm.ops < _MANY else max(_SPREAD, int(lane / 2) - 1)
+
     def level(row: int) -> float:
-        spread = (row * 3 % _SPREAD + 1) / (_SPREAD + 1)
+        spread = (row * _STRIDE % levels + 1) / (levels + 1)
         return lane * (storm.worker[row] + spread)
 
     body = dots(

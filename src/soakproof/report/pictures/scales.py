@@ -60,10 +60,10 @@ def log_ticks(low: float, high: float) -> list[float]:
     """Return 1, 2 and 5 of each power of ten around [low, high]; only powers over many decades."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     nice: Sequence[float] = (1.0,) if last - first > 3 else (1.0, 2.0, 5.0)  # noqa: PLR2004 - decades
-    ticks = [10.0**power * step for power in range(first, last) for step in nice]
-    ticks.append(10.0**last)
+    ticks = [10.0**power * step for power in range(first, max(last, first + 1)) for step in nice]
+    ticks.append(10.0 ** max(last, first + 1))
     below = [tick for tick in ticks if tick <= low] or ticks[:1]
-    above = [tick for tick in ticks if tick >= high] or ticks[-1:]
+    above = [tick for tick in ticks if tick >= high and tick > below[-1]] or ticks[-1:]
     return [tick for tick in ticks if below[-1] <= tick <= above[0]]
 
 

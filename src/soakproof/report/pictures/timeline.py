@@ -23,6 +23,8 @@ _AROUND: Final = 1.5
 _LEAST_S: Final = 0.6
 """… and at least this long, so that there is something to see."""
 
+_BARS_A_LANE: Final = 12
+
 _MOST_BARS: Final = 400
 
 
@@ -58,15 +60,9 @@ def focus(storm: Storm, kinds: Sequence[FaultKind], first_op: str | None) -> Foc
 
 def timeline(storm: Storm, kinds: Sequence[FaultKind], on: Focus) -> Picture:
     """Return the operations of each worker around ``on`` as bars from invoke to completion."""
-    around = max(_LEAST_S, (on.end_s - on.begin_s) * _AROUND)
-    low, high = max(0.0, on.begin_s - around), min(storm.end_s, on.end_s + around)
+    low, high = _span(storm, on)
     x = Scale(low, max(high, low + 1e-6), LEFT, RIGHT)
-    rows = [
-        row
-        for row in range(storm.ops)
-        if storm.begin_s[row] <= high and storm.finished_s(row) >= low
-    ]
-    rows.sort(key=lambda row: (_distance(storm, on, row), row))
+    rows = _within(storm, on, low, high)
     lanes = sorted({storm.worker[row] for row in rows[:_MOST_BARS]})
     if len(lanes) > _MOST_LANES:  # those whose operations are nearest
         near = list(dict.fromkeys(storm.worker[row] for row in rows))
@@ -92,6 +88,27 @@ def timeline(storm: Storm, kinds: Sequence[FaultKind], on: Focus) -> Picture:
     title = f"Processes around {on.words}"
     span_s = (x.low, x.high)
     return draw(storm, kinds, panel, keys, name="timeline", caption=(title, says), span_s=span_s)
+
+
+def _span(storm: Storm, on: Focus) -> tuple[float, float]:
+    """Return from when to when: the focus, and what can be told apart around it."""
+    length_s = on.end_s - on.begin_s
+    around = max(_LEAST_S, length_s * _AROUND)
+    rows = _within(storm, on, on.begin_s - around, on.end_s + around)
+    enough = _BARS_A_LANE * storm.workers
+    if len(rows) > enough:
+        around = max(_distance(storm, on, rows[enough]), length_s / 2)
+    return max(0.0, on.begin_s - around), min(storm.end_s, on.end_s + around)
+
+
+def _within(storm: Storm, on: Focus, low: float, high: float) -> list[int]:
+    """Return the operations that were under way between two times, the nearest first."""
+    rows = (
+        row
+        for row in range(storm.ops)
+        if storm.begin_s[row] <= high and storm.finished_s(row) >= low
+    )
+    return sorted(rows, key=lambda row: (_distance(storm, on, row), row))
 
 
 def _distance(storm: Storm, on: Focus, row: int) -> float:

@@ -87,6 +87,7 @@ def shading(
 ) -> list[str]:
     """Return every fault window as a hatched band, each kind one path, with letters above."""
     drawn = []
+    middles: list[tuple[float, FaultKind]] = []
     for kind in kinds:
         spans = list(_merged(kind.windows, x))
         if not spans:
@@ -99,12 +100,17 @@ def shading(
         hue = kind.number % _HUES
         title = el("title", text_of(kind))
         drawn.append(el("path", title, d=path, fill=fill, class_=f"window hue{hue} f{kind.number}"))
-        last = float("-inf")
-        for left, right in spans:
-            middle = (left + right) / 2
-            if middle - last >= _LETTERS_APART_PX:
-                drawn.append(text(middle, top - 4, kind.letter, class_=f"letter f{kind.number}"))
-                last = middle
+        middles += [((left + right) / 2, kind) for left, right in spans]
+    return drawn + _letters(middles, top)
+
+
+def _letters(middles: Iterable[tuple[float, FaultKind]], top: float) -> list[str]:
+    """Return the letters above the bands; one that would cover the one before it is left out."""
+    drawn, last = [], float("-inf")
+    for middle, kind in sorted(middles, key=lambda one: one[0]):
+        if middle - last >= _LETTERS_APART_PX:
+            drawn.append(text(middle, top - 4, kind.letter, class_=f"letter f{kind.number}"))
+            last = middle
     return drawn
 
 
