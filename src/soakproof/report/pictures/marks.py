@@ -28,9 +28,10 @@ class _Shape:
 
 
 SHAPES: Final[Mapping[Mark, _Shape]] = {
-    # A line of no length has its caps and nothing else: a disc, a square, in eight bytes.
-    Mark.HIT: _Shape("hit", "m-hit", "h0"),
-    Mark.MISS: _Shape("miss", "m-miss", "h0"),
+    # A line of next to no length is all caps: a disc, a square, in nine bytes. Of no length at
+    # all, on paper only the round ones are drawn (ISO 32000-1, 8.5.3.2).
+    Mark.HIT: _Shape("hit", "m-hit", "h.1"),
+    Mark.MISS: _Shape("miss", "m-miss", "h.1"),
     Mark.PLAIN: _Shape("ok, no lookup told", "m-plain", "m-3 0h6"),
     Mark.INFO: _Shape("info: may have happened", "m-info", "m0-4l4 7h-8z"),
     Mark.FAIL: _Shape("fail", "m-fail", "m-4-4l8 8m0-8l-8 8"),
