@@ -19,11 +19,12 @@ __all__ = ["ARGUMENTS", "FLAGS", "Argument", "Flag", "entry", "main", "parser"]
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One flag: which commands have it, what follows it, what it says."""
+    """One flag: which commands have it, what follows it, what it says; where it needs no name."""
 
     commands: frozenset[str]
     metavar: str | None
     help: str
+    bare: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,9 @@ class Argument:
 
 
 _PLANNING: Final = frozenset({"all", "clean"})
-_WORKING: Final = frozenset({"anchors", "run", "expect", "extract", "gate", "record", "history"})
+_WORKING: Final = frozenset(
+    {"anchors", "run", "expect", "extract", "gate", "report", "record", "history"}
+)
 _READING: Final = frozenset({"history"})
 
 FLAGS: Final = {
@@ -57,7 +60,10 @@ FLAGS: Final = {
     "seed": Flag(_PLANNING, "N", "seed of all choices (environment: SEED)"),
     "target_command": Flag(_PLANNING, "CMD", "soak this command in place of the target's own"),
     "run_id": Flag(
-        _PLANNING | _WORKING, "ID", "name of the run (environment: RUN_ID; default: new, or latest)"
+        _PLANNING | _WORKING | {"open"},
+        "ID",
+        "name of the run (environment: RUN_ID; default: new, or latest)",
+        bare=frozenset({"open"}),
     ),
     "gate": Flag(_PLANNING | {"gate"}, "FILE", "gate file in place of the campaign's"),
     "in": Flag(frozenset({"gate"}), "FILE", "judge this metrics file; writes no verdict.json"),
@@ -69,10 +75,10 @@ FLAGS: Final = {
     "public_key": Flag(
         frozenset({"verify", "workorder"}), "PUB.pem", "it must be signed by this public key"
     ),
-    "json": Flag(frozenset({"gate", "verify", "compare", "workorder"}), None, "print JSON"),
     "allow_dirty": Flag(
         frozenset({"all", "record"}), None, "close the work order from a dirty tree, and say so"
     ),
+    "json": Flag(frozenset(COMMANDS), None, "print the results as JSON, for machines"),
 }
 """Every flag, once, for the parser and for the documentation's test."""
 
@@ -114,7 +120,9 @@ def parser() -> argparse.ArgumentParser:
             if name not in spec.commands:
                 continue
             option = f"--{flag.replace('_', '-')}"
-            if spec.metavar is None:
+            if name in spec.bare:
+                sub.add_argument(flag, nargs="?", metavar=spec.metavar, help=spec.help)
+            elif spec.metavar is None:
                 sub.add_argument(option, dest=flag, action="store_const", const="1", help=spec.help)
             else:
                 sub.add_argument(option, dest=flag, metavar=spec.metavar, help=spec.help)

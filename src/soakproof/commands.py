@@ -5,6 +5,7 @@ A command takes text as it was given, prints results on standard output and retu
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -47,7 +48,7 @@ def clean(flags: Flags) -> int:
 
     project = Project.find()
     run_dir = stage(project, flags, os.environ)
-    print(f"plan: {project.relative(run_dir.plan)}")
+    _tell(flags, {"plan": project.relative(run_dir.plan)})
     return 0
 
 
@@ -56,7 +57,7 @@ def anchors(flags: Flags) -> int:
     from soakproof.stages.anchors import anchors as stage
 
     project, run_dir = _opened(flags)
-    print(f"anchors: {project.relative(stage(project, run_dir))}")
+    _tell(flags, {"anchors": project.relative(stage(project, run_dir))})
     return 0
 
 
@@ -66,7 +67,7 @@ def run(flags: Flags) -> int:
 
     project, run_dir = _opened(flags)
     stage(project, run_dir)
-    print(f"history: {project.relative(run_dir.history)}")
+    _tell(flags, {"history": project.relative(run_dir.history)})
     return 0
 
 
@@ -76,10 +77,10 @@ def expect(flags: Flags) -> int:
 
     project, run_dir = _opened(flags)
     asked = stage(project, run_dir)
-    if asked.path is None:
-        print("expected: the target has no oracle")
-    else:
-        print(f"expected: {project.relative(asked.path)} ({asked.questions} questions)")
+    where = "the target has no oracle"
+    if asked.path is not None:
+        where = f"{project.relative(asked.path)} ({asked.questions} questions)"
+    _tell(flags, {"expected": where})
     return 0
 
 
@@ -90,7 +91,7 @@ def extract(flags: Flags) -> int:
     project, run_dir = _opened(flags)
     out = Path(given) if (given := flags.get("out")) else None
     path = stage(project, run_dir, out)
-    print(f"metrics: {project.relative(path)}")
+    _tell(flags, {"metrics": project.relative(path)})
     return 0
 
 
@@ -117,26 +118,38 @@ def gate(flags: Flags) -> int:
     return int(verdict["exit_code"])
 
 
+def report(flags: Flags) -> int:
+    """Draw the report: one HTML file, Markdown, pictures, JUnit XML."""
+    from soakproof.stages.report import report as stage
+
+    project, run_dir = _opened(flags)
+    written = stage(run_dir, os.environ)
+    _tell(flags, {name: project.relative(path) for name, path in written.items()})
+    return 0
+
+
 def record(flags: Flags) -> int:
     """Put log, metrics and report into the record, and close the work order of a PASS."""
     from soakproof.stages.record import record as stage
 
     project, run_dir = _opened(flags)
     result = stage(project, run_dir, allow_dirty=bool(flags.get("allow_dirty")))
-    for name, place in _places(project, run_dir, result).items():
-        print(f"{name}: {place}")
+    _tell(flags, _places(project, run_dir, result))
     return 0
 
 
 def everything(flags: Flags) -> int:
-    """Run all stages: clean, anchors, run, expect, extract, gate, record."""
+    """Run all stages: clean, anchors, run, expect, extract, gate, report, record."""
     from soakproof.pipeline import soak
     from soakproof.report.terminal import summary_lines
 
     project = Project.find()
     soaked = soak(project, flags, os.environ, allow_dirty=bool(flags.get("allow_dirty")))
     places = _places(project, soaked.run_dir, soaked.recorded)
-    print(summary_lines(soaked.verdict, places, **_screen()), flush=True)
+    if flags.get("json"):
+        print(json.dumps({"verdict": soaked.verdict, "places": places}, ensure_ascii=False))
+    else:
+        print(summary_lines(soaked.verdict, places, **_screen()), flush=True)
     return int(soaked.verdict["exit_code"])
 
 
@@ -201,6 +214,37 @@ def workorder(flags: Flags) -> int:
     return orders_exit_code(states)
 
 
+def runs(flags: Flags) -> int:
+    """List the stored runs: time, campaign, seed, operations, verdict."""
+    from soakproof.report.terminal import runs_table
+    from soakproof.stages.runs import stored_runs
+
+    rows = stored_runs(Project.find())
+    if flags.get("json"):
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+    else:
+        print(runs_table(rows, **_screen()), end="", flush=True)
+    return 0
+
+
+def open_report(flags: Flags) -> int:
+    """Open a run's report in the browser; without one, say where the report is."""
+    import webbrowser
+
+    project, run_dir = _opened(flags)
+    if not run_dir.report.exists():
+        hint = f"make it with `soakproof report --run-id {run_dir.run_id}`"
+        raise MissingInput(run_dir.report, hint)
+    _tell(flags, {"report": project.relative(run_dir.report)})
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        print("soakproof: no browser found here: open the file yourself", file=sys.stderr)
+        return 0
+    webbrowser.open(run_dir.report.as_uri())
+    return 0
+
+
 COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "all": everything,
     "clean": clean,
@@ -209,11 +253,14 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "expect": expect,
     "extract": extract,
     "gate": gate,
+    "report": report,
     "record": record,
     "history": history,
     "verify": verify,
     "compare": compare,
     "workorder": workorder,
+    "runs": runs,
+    "open": open_report,
 }
 """Command → what it does."""
 
@@ -227,6 +274,15 @@ def _opened(flags: Flags) -> tuple[Project, RunDir]:
 def _print(flags: Flags, document: dict[str, Any], lines: list[str]) -> None:
     """Print a result: for machines with ``--json``, else for people."""
     print(as_json(document).decode().rstrip("\n") if flags.get("json") else "\n".join(lines))
+
+
+def _tell(flags: Flags, places: Mapping[str, str]) -> None:
+    """Print what is where: a line each, or one JSON object."""
+    if flags.get("json"):
+        print(json.dumps(places, ensure_ascii=False))
+        return
+    for name, place in places.items():
+        print(f"{name}: {place}")
 
 
 def _show(verdict: dict[str, Any]) -> None:
@@ -255,6 +311,8 @@ def _places(project: Project, run_dir: RunDir, result: RecordResult) -> dict[str
         "report": project.relative(result.report_path),
         "evidence": f"{project.relative(result.bundle_path)} ({_signed(result)})",
     }
+    if run_dir.report.exists():
+        places["page"] = project.relative(run_dir.report)
     if result.work_order is not None:
         state = "closed" if result.closed else f"not closed: {result.why_not_closed}"
         places["work order"] = f"{result.work_order} {state}"

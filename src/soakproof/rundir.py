@@ -238,6 +238,26 @@ class RunDir:
         return self.path / "expected.jsonl"
 
     @property
+    def report(self) -> Path:
+        """The report of this run, one file (report)."""
+        return self.path / "report.html"
+
+    @property
+    def report_markdown(self) -> Path:
+        """The report as Markdown (report)."""
+        return self.path / "report.md"
+
+    @property
+    def pictures(self) -> Path:
+        """The report's pictures as SVG files (report)."""
+        return self.path / "pictures"
+
+    @property
+    def junit(self) -> Path:
+        """The verdict as JUnit XML (report)."""
+        return self.path / "junit.xml"
+
+    @property
     def scratch(self) -> Path:
         """Output of operations under way; empty between them."""
         return self.path / "scratch"

@@ -37,6 +37,7 @@ def clean(
     gate: str = "",
     run_id: str = "",
     target_command: str = "",
+    json: bool = False,
 ) -> None:
     """Plan a new run and prepare its segment; the cache starts empty."""
     _run(
@@ -49,31 +50,32 @@ def clean(
         gate=gate,
         run_id=run_id,
         target_command=target_command,
+        json=json,
     )
 
 
 @task
-def anchors(_c: Context, run_id: str = "") -> None:
+def anchors(_c: Context, run_id: str = "", json: bool = False) -> None:
     """Find the lines of the subject's source that the soak relies on."""
-    _run("anchors", run_id=run_id)
+    _run("anchors", run_id=run_id, json=json)
 
 
 @task
-def run(_c: Context, run_id: str = "") -> None:
+def run(_c: Context, run_id: str = "", json: bool = False) -> None:
     """Run the plan: real processes, real faults, every step in the history."""
-    _run("run", run_id=run_id)
+    _run("run", run_id=run_id, json=json)
 
 
 @task
-def expect(_c: Context, run_id: str = "") -> None:
+def expect(_c: Context, run_id: str = "", json: bool = False) -> None:
     """Ask the oracle (the same command without its cache) what the right answers were."""
-    _run("expect", run_id=run_id)
+    _run("expect", run_id=run_id, json=json)
 
 
 @task
-def extract(_c: Context, run_id: str = "", out: str = "") -> None:
+def extract(_c: Context, run_id: str = "", out: str = "", json: bool = False) -> None:
     """Count history and telemetry into metrics.json."""
-    _run("extract", run_id=run_id, out=out)
+    _run("extract", run_id=run_id, out=out, json=json)
 
 
 @task
@@ -83,9 +85,35 @@ def gate(_c: Context, run_id: str = "", gate: str = "", in_: str = "", json: boo
 
 
 @task
-def record(_c: Context, run_id: str = "", allow_dirty: bool = False) -> None:
+def report(_c: Context, run_id: str = "", json: bool = False) -> None:
+    """Draw the report: one HTML file, Markdown, pictures, JUnit XML."""
+    _run("report", run_id=run_id, json=json)
+
+
+@task
+def record(_c: Context, run_id: str = "", allow_dirty: bool = False, json: bool = False) -> None:
     """Put log, metrics and report into the record; close the work order of a PASS."""
-    _run("record", run_id=run_id, allow_dirty=allow_dirty)
+    _run("record", run_id=run_id, allow_dirty=allow_dirty, json=json)
+
+
+@task
+def history(
+    _c: Context, run_id: str = "", key: str = "", op: str = "", around: str = "", fault: str = ""
+) -> None:
+    """Print a run's history for a person, whole or in part."""
+    _run("history", run_id=run_id, key=key, op=op, around=around, fault=fault)
+
+
+@task
+def runs(_c: Context, json: bool = False) -> None:
+    """List the stored runs: time, campaign, seed, operations, verdict."""
+    _run("runs", json=json)
+
+
+@task(name="open")
+def open_(_c: Context, run_id: str = "", json: bool = False) -> None:
+    """Open a run's report in the browser; without one, say where the report is."""
+    _run("open", run_id=run_id, json=json)
 
 
 @task(positional=["bundle"])
@@ -120,8 +148,9 @@ def all_(
     run_id: str = "",
     target_command: str = "",
     allow_dirty: bool = False,
+    json: bool = False,
 ) -> None:
-    """Run all stages: clean, anchors, run, expect, extract, gate, record."""
+    """Run all stages: clean, anchors, run, expect, extract, gate, report, record."""
     _run(
         "all",
         ops=ops,
@@ -133,19 +162,12 @@ def all_(
         run_id=run_id,
         target_command=target_command,
         allow_dirty=allow_dirty,
+        json=json,
     )
 
 
 ns = Collection("soak")
 ns.add_task(all_, name="all", default=True)
-
-
-@task
-def history(
-    _c: Context, run_id: str = "", key: str = "", op: str = "", around: str = "", fault: str = ""
-) -> None:
-    """Print a run's history for a person, whole or in part."""
-    _run("history", run_id=run_id, key=key, op=op, around=around, fault=fault)
 
 
 _STAGES: Final[tuple[Any, ...]] = (
@@ -155,11 +177,14 @@ _STAGES: Final[tuple[Any, ...]] = (
     expect,
     extract,
     gate,
+    report,
     record,
+    history,
+    runs,
+    open_,
     verify,
     compare,
     workorder,
-    history,
 )
 for _stage in _STAGES:
     ns.add_task(_stage)
