@@ -14,20 +14,43 @@ from typing import Final
 from soakproof import __version__
 from soakproof.commands import COMMANDS, guarded
 
-__all__ = ["FLAGS", "Flag", "entry", "main", "parser"]
+__all__ = ["ARGUMENTS", "FLAGS", "Argument", "Flag", "entry", "main", "parser"]
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One flag: which commands have it, what follows it, what it says."""
+    """One flag: which commands have it, what follows it, what it says; where it needs no name."""
 
     commands: frozenset[str]
     metavar: str | None
     help: str
+    bare: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """What stands after a command without a dash.
+
+    Args:
+        commands: which commands have it; they take theirs in the order of the table.
+        metavar: how help calls it.
+        help: what it says.
+        choices: all that it may be; empty: anything.
+        optional: it may be left out.
+    """
+
+    commands: frozenset[str]
+    metavar: str
+    help: str
+    choices: tuple[str, ...] = ()
+    optional: bool = False
 
 
 _PLANNING: Final = frozenset({"all", "clean"})
-_WORKING: Final = frozenset({"anchors", "run", "expect", "extract", "gate", "record"})
+_WORKING: Final = frozenset(
+    {"anchors", "run", "expect", "extract", "gate", "report", "record", "history"}
+)
+_READING: Final = frozenset({"history"})
 
 FLAGS: Final = {
     "campaign": Flag(_PLANNING, "FILE", "campaign file, or a name in eval/campaigns/"),
@@ -37,16 +60,38 @@ FLAGS: Final = {
     "seed": Flag(_PLANNING, "N", "seed of all choices (environment: SEED)"),
     "target_command": Flag(_PLANNING, "CMD", "soak this command in place of the target's own"),
     "run_id": Flag(
-        _PLANNING | _WORKING, "ID", "name of the run (environment: RUN_ID; default: new, or latest)"
+        _PLANNING | _WORKING | {"open"},
+        "ID",
+        "name of the run (environment: RUN_ID; default: new, or latest)",
+        bare=frozenset({"open"}),
     ),
     "gate": Flag(_PLANNING | {"gate"}, "FILE", "gate file in place of the campaign's"),
     "in": Flag(frozenset({"gate"}), "FILE", "judge this metrics file; writes no verdict.json"),
     "out": Flag(frozenset({"extract"}), "FILE", "publish the metrics here, not in _ctx/metrics/"),
+    "key": Flag(_READING, "KEY", "only lines about this module or query"),
+    "op": Flag(_READING, "OP", "only lines of this operation, such as op-000012"),
+    "around": Flag(_READING, "SECONDS", "only lines within a second of this time of the run"),
+    "fault": Flag(_READING, "ID", "only lines around this fault, such as kill-0"),
+    "public_key": Flag(
+        frozenset({"verify", "workorder"}), "PUB.pem", "it must be signed by this public key"
+    ),
     "allow_dirty": Flag(
         frozenset({"all", "record"}), None, "close the work order from a dirty tree, and say so"
     ),
+    "json": Flag(frozenset(COMMANDS), None, "print the results as JSON, for machines"),
 }
 """Every flag, once, for the parser and for the documentation's test."""
+
+ARGUMENTS: Final = {
+    "bundle": Argument(
+        frozenset({"verify"}), "DIR", "folder of an evidence bundle, or the id of a recorded run"
+    ),
+    "first": Argument(frozenset({"compare"}), "A", "a run's id, or the folder of a run or bundle"),
+    "second": Argument(frozenset({"compare"}), "B", "another"),
+    "action": Argument(frozenset({"workorder"}), "ACTION", "status", choices=("status",)),
+    "order": Argument(frozenset({"workorder"}), "ID", "a work order (default: all)", optional=True),
+}
+"""What commands take without a dash, once, for the parser and for the documentation's test."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,11 +107,22 @@ def parser() -> argparse.ArgumentParser:
     for name, command in COMMANDS.items():
         about = (command.__doc__ or "").partition("\n")[0]
         sub = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
+        for dest, argument in ARGUMENTS.items():
+            if name in argument.commands:
+                sub.add_argument(
+                    dest,
+                    metavar=argument.metavar,
+                    help=argument.help,
+                    choices=argument.choices or None,
+                    nargs="?" if argument.optional else None,
+                )
         for flag, spec in FLAGS.items():
             if name not in spec.commands:
                 continue
             option = f"--{flag.replace('_', '-')}"
-            if spec.metavar is None:
+            if name in spec.bare:
+                sub.add_argument(flag, nargs="?", metavar=spec.metavar, help=spec.help)
+            elif spec.metavar is None:
                 sub.add_argument(option, dest=flag, action="store_const", const="1", help=spec.help)
             else:
                 sub.add_argument(option, dest=flag, metavar=spec.metavar, help=spec.help)

@@ -13,6 +13,7 @@ from soakproof.stages.expect import expect
 from soakproof.stages.extract import extract
 from soakproof.stages.gate import gate
 from soakproof.stages.record import RecordResult, record
+from soakproof.stages.report import report
 from soakproof.stages.run import run
 
 __all__ = ["Soaked", "soak"]
@@ -40,7 +41,7 @@ def soak(
     *,
     allow_dirty: bool = False,
 ) -> Soaked:
-    """Run clean → anchors → run → expect → extract → gate → record.
+    """Run clean → anchors → run → expect → extract → gate → report → record.
 
     Raises:
         SoakError: as the stages do; what was done before is on disk.
@@ -51,4 +52,5 @@ def soak(
     expect(project, run_dir)
     extract(project, run_dir)
     verdict = gate(run_dir)
+    report(run_dir, environ)
     return Soaked(run_dir, verdict, record(project, run_dir, allow_dirty=allow_dirty))
