@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 DEFAULT_TIMEOUT_MS = 5000
-_FIRST_PAUSE_S = 0.001
-_LONGEST_PAUSE_S = 0.025
+_FIRST_PAUSE_S = 0.0002
+_LONGEST_PAUSE_S = 0.004  # longer ones let whoever comes by chance go first: worst writes double
 
 
 def timeout_from_environment() -> int:
