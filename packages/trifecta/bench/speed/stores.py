@@ -76,8 +76,8 @@ def raw_sqlite(folder: Path) -> Store:
     for pragma in (f"page_size={PAGE_BYTES}", "journal_mode=WAL", "synchronous=NORMAL"):
         database.execute(f"PRAGMA {pragma}")
     database.execute(
-        "CREATE TABLE IF NOT EXISTS entry(id INTEGER PRIMARY KEY, used INTEGER NOT NULL,"
-        " slot INTEGER NOT NULL, value BLOB NOT NULL)"
+        "CREATE TABLE IF NOT EXISTS entry(row INTEGER PRIMARY KEY, id INTEGER NOT NULL UNIQUE,"
+        " used INTEGER NOT NULL, slot INTEGER NOT NULL, value BLOB NOT NULL)"
     )
     reader = sqlite3.connect(
         f"file:{folder / 'raw.db'}?mode=ro", uri=True, isolation_level=None, timeout=10
@@ -88,7 +88,10 @@ def raw_sqlite(folder: Path) -> Store:
         return execute("SELECT value FROM entry WHERE id=?", key).fetchone()[0]
 
     def put(key: tuple[int], content: bytes) -> None:
-        database.execute("INSERT OR REPLACE INTO entry VALUES(?, 1, 0, ?)", (*key, content))
+        database.execute(
+            "INSERT OR REPLACE INTO entry(id, used, slot, value) VALUES(?, 1, 0, ?)",
+            (*key, content),
+        )
 
     def fill(pairs: Pairs) -> None:
         database.execute("BEGIN")
