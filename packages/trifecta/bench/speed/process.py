@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 ENVIRONMENT = {
@@ -19,7 +19,7 @@ ENVIRONMENT = {
 }
 """What measured processes see; above all not ``PYTHONDONTWRITEBYTECODE``."""
 
-Command = Sequence[str]
+Command = list[str]
 Counter = Callable[[Command], int]
 
 

@@ -83,15 +83,13 @@ def raw_sqlite(folder: Path) -> Store:
         f"file:{folder / 'raw.db'}?mode=ro", uri=True, isolation_level=None, timeout=10
     )
     execute = reader.execute
+    store = "INSERT OR REPLACE INTO entry(id, used, slot, value) VALUES(?, 1, 0, ?)"
 
     def get(key: tuple[int]) -> object:
         return execute("SELECT value FROM entry WHERE id=?", key).fetchone()[0]
 
     def put(key: tuple[int], content: bytes) -> None:
-        database.execute(
-            "INSERT OR REPLACE INTO entry(id, used, slot, value) VALUES(?, 1, 0, ?)",
-            (*key, content),
-        )
+        database.execute(store, (*key, content))
 
     def fill(pairs: Pairs) -> None:
         database.execute("BEGIN")

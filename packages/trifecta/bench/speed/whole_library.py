@@ -90,8 +90,11 @@ def _compare(
 ) -> Figure:
     found: Ratio | None = None
     if theirs in costs and ours in costs:
-        pick = (lambda cost: cost.cpu_s) if cpu else (lambda cost: cost.wall_s)
-        found = ratio([pick(cost) for cost in costs[theirs]], [pick(cost) for cost in costs[ours]])
+        spent = {
+            name: [cost.cpu_s if cpu else cost.wall_s for cost in costs[name]]
+            for name in (theirs, ours)
+        }
+        found = ratio(spent[theirs], spent[ours])
     return Figure(title, found, limit, at_most=False, note="" if found else "not measured here")
 
 
