@@ -11,11 +11,14 @@ from statistics import quantiles
 from speed.effort import Effort
 from speed.figure import Figure, Table, ratio, spread
 from speed.process import ENVIRONMENT
-from speed.stores import DEFAULT, FIRST, LRU, ON_DISK, TRIFECTA
+from speed.stores import DEFAULT, FIRST, LRU, ON_DISK, STORES, TRIFECTA
+from speed.values import value
+from speed.worker import new_number
 
 PROCESSES = 4
 LRU_LIMIT = 4.0
 FIRST_LIMIT = 50.0
+LOOKED_FOR = 1000  # of what each process has set
 _HERE = Path(__file__).resolve().parents[1]
 
 
@@ -28,17 +31,20 @@ class Result:
     gets_us: list[float] = field(default_factory=list)
     sets_us: list[float] = field(default_factory=list)
     trouble: Counter[str] = field(default_factory=Counter)
+    looked_for: int = 0  # of what was set, after all had gone
+    gone: int = 0  # … and was not found, or was another value
 
 
 class Team:
     """The processes at one store; idle between rounds."""
 
     def __init__(self, folder: Path, name: str, keys: int) -> None:
-        place = str(folder / name.replace(" ", "_"))
-        command = [sys.executable, "-m", "speed.worker", name, place, str(keys)]
+        self.name, self.place = name, folder / name.replace(" ", "_")
+        self.stored: Counter[int] = Counter()
+        command = [sys.executable, "-m", "speed.worker", name, str(self.place), str(keys)]
         self.result = Result()
-        self.members = [
-            subprocess.Popen(
+        self.members = {
+            seed: subprocess.Popen(
                 [*command, str(seed)],
                 cwd=_HERE,
                 env=ENVIRONMENT,
@@ -47,12 +53,12 @@ class Team:
                 text=True,
             )
             for seed in range(PROCESSES)
-        ]
-        for member in [*self.members]:
+        }
+        for seed, member in [*self.members.items()]:
             refused = self._hear(member).get("refused")
             if refused:
                 self.result.trouble[f"not opened: {refused}"] += 1
-                self.members.remove(member)
+                del self.members[seed]
                 self._end(member)
 
     @staticmethod
@@ -63,12 +69,12 @@ class Team:
 
     def play(self, seconds: float) -> None:
         """Let all run at once for a while; add up what they report."""
-        for member in self.members:
+        for member in self.members.values():
             if member.stdin:
                 member.stdin.write(f"{seconds}\n")
                 member.stdin.flush()
         done = cpu = rate = 0.0
-        for member in self.members:
+        for seed, member in self.members.items():
             heard = self._hear(member)
             elapsed, cpu_s = heard.get("elapsed_s"), heard.get("cpu_s")
             gets, sets, trouble = heard.get("gets_ns"), heard.get("sets_ns"), heard.get("trouble")
@@ -82,6 +88,7 @@ class Team:
                 self.result.gets_us += [time / 1000 for time in gets]
                 self.result.sets_us += [time / 1000 for time in sets]
                 self.result.trouble.update(trouble)
+                self.stored[seed] += len(sets)
                 done += len(gets) + len(sets)
                 rate += (len(gets) + len(sets)) / elapsed
                 cpu += cpu_s
@@ -91,9 +98,28 @@ class Team:
         self.result.cpu_us.append(cpu / done * 1e6 if done else 0.0)
 
     def end(self) -> None:
-        """Let all go home."""
-        for member in self.members:
+        """Let all go home; afterwards, what they were told is stored must be there."""
+        for member in self.members.values():
             self._end(member)
+        if self.members:
+            self._look_for_what_was_stored()
+
+    def _look_for_what_was_stored(self) -> None:
+        try:
+            store = STORES[self.name](self.place)
+        except Exception as problem:  # noqa: BLE001 - whatever goes wrong is the finding
+            self.result.trouble[f"not opened afterwards: {type(problem).__name__}"] += 1
+            return
+        for seed, stored in self.stored.items():
+            for place in range(min(stored, LOOKED_FOR)):
+                number = new_number(seed, place)
+                try:
+                    kept = store.get(store.key(number)) == value(number)
+                except Exception:  # noqa: BLE001 - a KeyError in most
+                    kept = False
+                self.result.looked_for += 1
+                self.result.gone += not kept
+        store.close()
 
     @staticmethod
     def _end(member: "subprocess.Popen[str]") -> None:
@@ -144,7 +170,9 @@ def table(results: dict[str, Result], effort: Effort) -> Table:
     """Show what stands behind the figures, and what went wrong where."""
     rows = []
     for name, result in results.items():
-        wrong = ", ".join(f"{count} × {what}" for what, count in sorted(result.trouble.items()))
+        wrong = [f"{count} × {what}" for what, count in sorted(result.trouble.items())]
+        if result.gone:
+            wrong.append(f"{result.gone:,} of {result.looked_for:,} values set are gone or others")
         rows.append(
             (
                 name,
@@ -152,7 +180,7 @@ def table(results: dict[str, Result], effort: Effort) -> Table:
                 spread(result.cpu_us or [0.0]),
                 _latency(result.gets_us),
                 _latency(result.sets_us),
-                wrong or "nothing",
+                ", ".join(wrong) or "nothing",
             )
         )
     head = (

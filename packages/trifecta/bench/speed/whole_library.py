@@ -10,11 +10,10 @@ from speed.scene import Scene, copy_library
 from speed.tools import griffe_command, universal_ctags
 
 WARM_LIMIT = 3.0
-WARM, CHECKED, COLD, COLD_ONE, CTAGS, GRIFFE = (
+WARM, CHECKED, COLD, CTAGS, GRIFFE = (
     "trifecta, warm (`ast symbols --all`)",
     "trifecta, warm and checked (`ast warm`)",
     "trifecta, cold (`ast warm`)",
-    "trifecta, cold, one process (`--jobs 1`)",
     "universal-ctags",
     "griffe (`visit`)",
 )
@@ -28,8 +27,8 @@ def measure(scene: Scene, effort: Effort) -> tuple[list[Figure], list[Table]]:
     commands = _commands(scene, segment)
     costs: dict[str, list[Cost]] = {}
     for _ in range(effort.cold_rounds):
-        for name in (COLD, COLD_ONE, GRIFFE, CTAGS):
-            if name in (COLD, COLD_ONE):
+        for name in (COLD, GRIFFE, CTAGS):
+            if name == COLD:
                 shutil.rmtree(segment / ".trifecta", ignore_errors=True)
             if name in commands:
                 costs.setdefault(name, []).append(run(commands[name], codes=_CODES))
@@ -53,7 +52,6 @@ def _commands(scene: Scene, segment: Path) -> dict[str, Command]:
         WARM: [*ast, "symbols", "--all", "--persist-cache", *folder],
         CHECKED: [*ast, "warm", *folder],
         COLD: [*ast, "warm", *folder],
-        COLD_ONE: [*ast, "warm", "--jobs", "1", *folder],
     }
     ctags = universal_ctags()
     if ctags:

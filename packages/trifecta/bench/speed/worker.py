@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from itertools import count, cycle
 from pathlib import Path
 from random import Random
@@ -23,6 +24,11 @@ _PLAN = 16_384  # operations that are thought of before anything is timed
 Step = tuple[bool, Any, bytes]
 
 
+def new_number(seed: int, place: int) -> int:
+    """Give the number that the worker with *seed* sets as its *place*-th."""
+    return FIRST_NEW * (seed + 1) + place
+
+
 def plan(store: Store, keys: int, seed: int) -> Iterator[Step]:
     """Give operations without end: whether to set, the key, and its value.
 
@@ -31,7 +37,7 @@ def plan(store: Store, keys: int, seed: int) -> Iterator[Step]:
     """
     dice = Random(seed)  # noqa: S311 - a reproducible order
     writes = [dice.randrange(10) >= GETS_OF_TEN for _ in range(_PLAN)]
-    fresh = count(FIRST_NEW * (seed + 1))
+    fresh = map(partial(new_number, seed), count())
     numbers = [next(fresh) if is_write else dice.randrange(keys) for is_write in writes]
     steps = zip(writes, map(store.key, numbers), map(value, numbers), strict=True)
     return cycle(list(steps))
