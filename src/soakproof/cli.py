@@ -27,7 +27,8 @@ class Flag:
 
 
 _PLANNING: Final = frozenset({"all", "clean"})
-_WORKING: Final = frozenset({"anchors", "run", "expect", "extract", "gate", "record"})
+_WORKING: Final = frozenset({"anchors", "run", "expect", "extract", "gate", "record", "history"})
+_READING: Final = frozenset({"history"})
 
 FLAGS: Final = {
     "campaign": Flag(_PLANNING, "FILE", "campaign file, or a name in eval/campaigns/"),
@@ -42,6 +43,10 @@ FLAGS: Final = {
     "gate": Flag(_PLANNING | {"gate"}, "FILE", "gate file in place of the campaign's"),
     "in": Flag(frozenset({"gate"}), "FILE", "judge this metrics file; writes no verdict.json"),
     "out": Flag(frozenset({"extract"}), "FILE", "publish the metrics here, not in _ctx/metrics/"),
+    "key": Flag(_READING, "KEY", "only lines about this module or query"),
+    "op": Flag(_READING, "OP", "only lines of this operation, such as op-000012"),
+    "around": Flag(_READING, "SECONDS", "only lines within a second of this time of the run"),
+    "fault": Flag(_READING, "ID", "only lines around this fault, such as kill-0"),
     "allow_dirty": Flag(
         frozenset({"all", "record"}), None, "close the work order from a dirty tree, and say so"
     ),

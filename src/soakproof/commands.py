@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from soakproof.errors import Interrupted, SoakError
+from soakproof.errors import Interrupted, MissingInput, SoakError, UsageError
 from soakproof.rundir import Project, RunDir
 
 if TYPE_CHECKING:
@@ -133,6 +133,31 @@ def everything(flags: Flags) -> int:
     return int(soaked.verdict["exit_code"])
 
 
+def history(flags: Flags) -> int:
+    """Print a run's history for a person, whole or in part."""
+    from soakproof.lines import BadLine, decode_history
+    from soakproof.report.history_text import Choice, choose, tell
+
+    _, run_dir = _opened(flags)
+    if not run_dir.history.exists():
+        raise MissingInput(run_dir.history, "make it with `soakproof run`")
+    decoded = list(decode_history(run_dir.history))
+    known = [line for line in decoded if not isinstance(line, BadLine)]
+    around = flags.get("around")
+    try:
+        around_s = None if around is None else float(around.removesuffix("s"))
+    except ValueError:
+        message = f"--around: expected seconds since the run began, such as 12.5, found {around!r}"
+        raise UsageError(message) from None
+    choice = Choice(flags.get("key"), flags.get("op"), around_s, flags.get("fault"))
+    for text in tell(choose(known, choice), known[0].mono_ns if known else 0):
+        print(text)
+    for one in decoded:
+        if isinstance(one, BadLine):
+            print(f"line {one.line} cannot be read: {one.reason}", file=sys.stderr)
+    return 0
+
+
 COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "all": everything,
     "clean": clean,
@@ -142,6 +167,7 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "extract": extract,
     "gate": gate,
     "record": record,
+    "history": history,
 }
 """Command → what it does."""
 

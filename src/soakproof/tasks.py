@@ -118,7 +118,17 @@ def all_(
 
 ns = Collection("soak")
 ns.add_task(all_, name="all", default=True)
-_STAGES: Final[tuple[Any, ...]] = (clean, anchors, run, expect, extract, gate, record)
+
+
+@task
+def history(
+    _c: Context, run_id: str = "", key: str = "", op: str = "", around: str = "", fault: str = ""
+) -> None:
+    """Print a run's history for a person, whole or in part."""
+    _run("history", run_id=run_id, key=key, op=op, around=around, fault=fault)
+
+
+_STAGES: Final[tuple[Any, ...]] = (clean, anchors, run, expect, extract, gate, record, history)
 for _stage in _STAGES:
     ns.add_task(_stage)
 ns.configure({"tasks": {"dedupe": False}})

@@ -84,7 +84,7 @@ def test_every_line_and_document_is_what_its_schema_says(soaker: Make) -> None:
         ("empty_answer", {"no_failed_operation", "no_missing_answer"}),
         ("fickle", {"answers_agree"}),
         ("invent", {"no_orphan_event"}),
-        ("lose", {"no_lost_event", "cold_writes"}),
+        ("lose", {"no_lost_event", "cold_writes", "no_contradiction"}),
         ("mute", {"no_silent_operation", "no_lost_event"}),
         ("no_hit", {"warm_hits"}),
         ("twice", {"no_duplicate_event"}),
@@ -228,6 +228,7 @@ def test_two_soaks_at_once_do_not_meet(soaker: Make) -> None:
     for process in both:
         process.communicate(timeout=HANG_GUARD_S)
     for run_id in ("left", "right"):
+        sound("expect", "--run-id", run_id)
         sound("extract", "--run-id", run_id)
         assert 0 == sound("gate", "--run-id", run_id).returncode
 

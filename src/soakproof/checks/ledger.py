@@ -51,6 +51,7 @@ class Ledger:
     completions_without_invoke: int = 0
     sequence_gaps: int = 0
     unreadable_lines: int = 0
+    clock_jumps: int = 0
     probes: list[dict[str, Any]] = field(default_factory=list)
     leftovers: dict[str, Any] | None = None
     alarming: Counter[str] = field(default_factory=Counter)
@@ -91,10 +92,13 @@ class Ledger:
     def state(self) -> str:
         """How the run ended.
 
-        ``completed``; ``interrupted``; ``unfinished``: it left no end; ``broken``: the history has
-        holes, so what it does not say may still have happened.
+        ``completed``; ``interrupted``; ``unfinished``: it left no end; ``broken``: the history
+        contradicts itself (holes in its numbering, lines that cannot be read, a completion before
+        its invoke or without one, or twice), so what it does not say may still have happened.
         """
-        if self._state != "unfinished" and (self.sequence_gaps or self.unreadable_lines):
+        doubts = self.sequence_gaps + self.unreadable_lines + self.clock_jumps
+        doubts += self.duplicate_completions + self.completions_without_invoke
+        if self._state != "unfinished" and doubts:
             return "broken"
         return self._state
 
@@ -139,6 +143,7 @@ class Ledger:
             return
         record.outcome, record.pid = Outcome(line.type), line.pid
         record.completion_ns, record.seq = line.mono_ns, line.seq
+        self.clock_jumps += line.mono_ns < record.invoke_ns
         record.exit_code, record.answer_sha256 = line.exit_code, line.answer_sha256
         record.reason, record.error = line.reason, line.error
         record.crashed = bool((line.detail or {}).get("traceback"))

@@ -160,6 +160,8 @@ class Storm:
                 capture.close()
 
     def _on_signal(self, number: int, _frame: object) -> None:
+        if self.stopping:  # asked twice: no longer in order, but children are still reaped
+            raise KeyboardInterrupt
         self.stopping = signal.Signals(number).name
 
     def _start(self, slot: int, operation: Operation) -> None:

@@ -32,15 +32,15 @@ def other_schema(path: Path) -> None:
 
 def same_table_other_columns(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("CREATE TABLE entry_v1(a, b)")
+        connection.execute("CREATE TABLE entry_v2(a, b)")
         connection.commit()
 
 
 def older_format(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA application_id=1953654369")
-        connection.execute("PRAGMA user_version=0")
-        connection.execute("CREATE TABLE entry_v0(a, b)")
+        connection.execute("PRAGMA user_version=1")
+        connection.execute("CREATE TABLE entry_v1(a, b)")
         connection.commit()
 
 
@@ -136,8 +136,8 @@ def test_altered_bytes_in_a_stored_value_are_never_served(trifecta: Trifecta) ->
 def test_a_newer_format_is_left_alone_and_not_used(trifecta: Trifecta) -> None:
     trifecta.symbols("sample")
     with contextlib.closing(sqlite3.connect(trifecta.ast_db)) as connection:
-        connection.execute("ALTER TABLE entry_v1 RENAME TO entry_v2")
-        connection.execute("PRAGMA user_version=2")
+        connection.execute("ALTER TABLE entry_v2 RENAME TO entry_v3")
+        connection.execute("PRAGMA user_version=3")
     before = trifecta.ast_db.read_bytes()
     trifecta.forget_events()
     answer = trifecta.symbols("sample")
@@ -150,7 +150,7 @@ def test_a_newer_format_is_left_alone_and_not_used(trifecta: Trifecta) -> None:
 def test_a_newer_format_with_our_table_is_not_written_either(trifecta: Trifecta) -> None:
     trifecta.symbols("sample")
     with contextlib.closing(sqlite3.connect(trifecta.ast_db)) as connection:
-        connection.execute("PRAGMA user_version=2")
+        connection.execute("PRAGMA user_version=3")
     trifecta.write("other.py", "def other(): pass\n")
     trifecta.forget_events()
 
@@ -251,7 +251,7 @@ def test_rows_that_are_still_in_the_log_are_hits(trifecta: Trifecta) -> None:
     trifecta.forget_events()
     with contextlib.closing(sqlite3.connect(trifecta.ast_db)) as reader:
         reader.execute("BEGIN")
-        reader.execute("SELECT count(*) FROM entry_v1").fetchone()
+        reader.execute("SELECT count(*) FROM entry_v2").fetchone()
         trifecta.symbols("other")  # cannot move the log while the reader looks
         assert trifecta.symbols("other").names == ["other"]
 

@@ -40,7 +40,9 @@ def test_identifiers_are_found_by_their_parts(corpus: Trifecta, query: str) -> N
     assert paths(corpus, query)[0] == "pkg/store.py"
 
 
-@pytest.mark.parametrize("query", ["", "   ", '"', "***", "AND", "a OR", "NEAR(", "ü", "'; --", "^"])
+@pytest.mark.parametrize(
+    "query", ["", "   ", '"', "***", "AND", "a OR", "NEAR(", "ü", "'; --", "^"]
+)
 def test_no_query_is_a_syntax_error(corpus: Trifecta, query: str) -> None:
     assert corpus.search(query).code == 0
 

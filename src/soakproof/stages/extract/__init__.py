@@ -17,10 +17,10 @@ from soakproof.checks.ledger import Ledger
 from soakproof.checks.quantiles import nearest_rank
 from soakproof.checks.telemetry import PhaseTally, TelemetryTally
 from soakproof.checks.versions import Timeline
-from soakproof.errors import MissingInput
+from soakproof.errors import InvalidDocument, MissingInput
 from soakproof.faults.planning import FaultPlanner
 from soakproof.lines import BadLine, decode_history, decode_samples, decode_telemetry
-from soakproof.model import SCHEMA_VERSION, FaultPlan, Outcome
+from soakproof.model import SCHEMA_VERSION, FaultPlan, HistoryLine, Outcome
 from soakproof.rundir import Project, RunDir, write_bytes, write_json
 from soakproof.stages.extract.answers import judge_answers
 from soakproof.targets.files import OTHER
@@ -90,11 +90,24 @@ def _history(run_dir: RunDir, plan: Mapping[str, Any]) -> tuple[Ledger, FaultLed
         if isinstance(line, BadLine):
             ledger.unreadable_lines += 1
             continue
+        _refuse_version(run_dir, line)
         ledger.add(line)
         faults.add(line)
         timeline.add(line)
     ledger.close()
     return ledger, faults, timeline
+
+
+def _refuse_version(run_dir: RunDir, line: HistoryLine) -> None:
+    if line.schema_version in {None, SCHEMA_VERSION}:
+        return
+    raise InvalidDocument(
+        run_dir.history,
+        json_path="$.schema_version",
+        expected=str(SCHEMA_VERSION),
+        found=str(line.schema_version),
+        schema="history-line",
+    )
 
 
 def _planned(plan: Mapping[str, Any]) -> list[FaultPlan]:
@@ -201,7 +214,7 @@ def _claims(
         "ops_checked": tally.checked,
         "degraded": tally.count(*names["degraded"]),
         "recovered": tally.count(*names["recovered"]),
-        "contradictions": tally.contradictions,
+        "contradictions": tally.contradictions if ledger.whole else None,
     }
 
 
