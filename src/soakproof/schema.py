@@ -35,6 +35,7 @@ NAMES: Final = (
     "plan",
     "run",
     "sample",
+    "selftest",
     "target",
     "telemetry-event",
     "verdict",

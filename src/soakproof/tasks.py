@@ -100,6 +100,7 @@ def all_(
     run_id: str = "",
     target_command: str = "",
     allow_dirty: bool = False,
+    no_record: bool = False,
 ) -> None:
     """Run all stages: clean, anchors, run, expect, extract, gate, record."""
     _run(
@@ -113,6 +114,7 @@ def all_(
         run_id=run_id,
         target_command=target_command,
         allow_dirty=allow_dirty,
+        no_record=no_record,
     )
 
 
@@ -128,7 +130,41 @@ def history(
     _run("history", run_id=run_id, key=key, op=op, around=around, fault=fault)
 
 
-_STAGES: Final[tuple[Any, ...]] = (clean, anchors, run, expect, extract, gate, record, history)
+@task
+def selftest(
+    _c: Context,
+    campaign: str = "",
+    gate: str = "",
+    target_command: str = "",
+    ops: str = "",
+    only: str = "",
+    jobs: str = "",
+    json: bool = False,
+) -> None:
+    """Soak planted defects; ends with 10 unless each is caught, for its reason."""
+    _run(
+        "selftest",
+        campaign=campaign,
+        gate=gate,
+        target_command=target_command,
+        ops=ops,
+        only=only,
+        jobs=jobs,
+        json=json,
+    )
+
+
+_STAGES: Final[tuple[Any, ...]] = (
+    clean,
+    anchors,
+    run,
+    expect,
+    extract,
+    gate,
+    record,
+    history,
+    selftest,
+)
 for _stage in _STAGES:
     ns.add_task(_stage)
 ns.configure({"tasks": {"dedupe": False}})
