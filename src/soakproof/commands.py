@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from soakproof.errors import Interrupted, MissingInput, SoakError, UsageError
-from soakproof.rundir import Project, RunDir
+from soakproof.rundir import Project, RunDir, as_json
 
 if TYPE_CHECKING:
     from soakproof.stages.record import RecordResult
@@ -183,6 +183,20 @@ def selftest(flags: Flags) -> int:
     return int(told.document["exit_code"])
 
 
+def verify(flags: Flags) -> int:
+    """Check an evidence bundle independently, from its raw lines to its verdict and signature."""
+    from soakproof.stages.verify import find_bundle, verified_document, verified_lines
+    from soakproof.stages.verify import verify as stage
+
+    key = Path(given) if (given := flags.get("public_key")) else None
+    verified = stage(find_bundle(Project.find(), str(flags["bundle"])), key)
+    if flags.get("json"):
+        print(as_json(verified_document(verified)).decode(), end="")
+    else:
+        print("\n".join(verified_lines(verified)))
+    return verified.exit_code
+
+
 COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "all": everything,
     "clean": clean,
@@ -194,6 +208,7 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "record": record,
     "history": history,
     "selftest": selftest,
+    "verify": verify,
 }
 """Command → what it does."""
 
@@ -228,8 +243,13 @@ def _places(project: Project, run_dir: RunDir, result: RecordResult) -> dict[str
         "metrics": project.relative(result.metrics_path),
         "log": project.relative(result.log_path),
         "report": project.relative(result.report_path),
+        "evidence": f"{project.relative(result.bundle_path)} ({_signed(result)})",
     }
     if result.work_order is not None:
         state = "closed" if result.closed else f"not closed: {result.why_not_closed}"
         places["work order"] = f"{result.work_order} {state}"
     return places
+
+
+def _signed(result: RecordResult) -> str:
+    return "unsigned" if result.signed_by is None else f"signed by {result.signed_by[:12]}"

@@ -219,7 +219,8 @@ class HistoryLine:
     ``edit``, ``kind``, ``key``, ``path``, ``event`` (``initial``, ``begin``, ``end``) and
     ``version``, the SHA-256 of the content or ``absent``; ``probe`` (a look at the subject's files
     after the last operation) carries ``kind`` and ``detail``.
-    ``None`` fields are left out of the line.
+    ``None`` fields are left out of the line. ``chain`` is set by who writes it
+    (:class:`soakproof.rundir.ChainedLineWriter`).
     """
 
     seq: int
@@ -254,6 +255,7 @@ class HistoryLine:
     reason: str | None = None
     error: str | None = None
     detail: dict[str, Any] | None = None
+    chain: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

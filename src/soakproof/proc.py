@@ -22,8 +22,10 @@ __all__ = [
     "context_switches",
     "cpu_ticks",
     "family",
+    "lock_owners",
     "open_paths",
     "processes_that_name",
+    "run_state",
     "where_it_waits",
 ]
 
@@ -214,6 +216,27 @@ def processes_that_name(text: str) -> list[int]:
         if text.encode() in line:
             found.append(int(entry.name))
     return sorted(found)
+
+
+def run_state(pid: int) -> str | None:
+    """Return the state letter of a process (``T`` stopped, ``Z`` ended); ``None``: it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    return stat.rpartition(")")[2].split()[0]  # the name before it may hold anything
+
+
+def lock_owners(path: Path) -> frozenset[int]:
+    """Return the processes that hold a lock on a file, by the kernel's table (proc_locks(5))."""
+    try:
+        inode = path.stat().st_ino
+        rows = Path("/proc/locks").read_text("ascii", "replace").splitlines()
+    except OSError:
+        return frozenset()
+    # "1: FLOCK  ADVISORY  WRITE 708 08:01:2097546 0 EOF"; a waiter's row has "->" after the number.
+    fields = [row.split() for row in rows if "->" not in row]
+    return frozenset(int(row[4]) for row in fields if row[5].rpartition(":")[2] == str(inode))
 
 
 def _read(fd: int, start: int, size: int) -> bytes:

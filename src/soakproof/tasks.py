@@ -88,6 +88,12 @@ def record(_c: Context, run_id: str = "", allow_dirty: bool = False) -> None:
     _run("record", run_id=run_id, allow_dirty=allow_dirty)
 
 
+@task(positional=["bundle"])
+def verify(_c: Context, bundle: str, public_key: str = "", json: bool = False) -> None:
+    """Check an evidence bundle independently; exit 12: it is broken."""
+    _run("verify", bundle=bundle, public_key=public_key, json=json)
+
+
 @task(default=True)
 def all_(
     _c: Context,
@@ -162,6 +168,7 @@ _STAGES: Final[tuple[Any, ...]] = (
     extract,
     gate,
     record,
+    verify,
     history,
     selftest,
 )

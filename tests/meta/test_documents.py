@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from soakproof.cli import FLAGS
 from soakproof.commands import COMMANDS
+from soakproof.faults.registry import KINDS
 from soakproof.model import EXIT_CODES
 from soakproof.rundir import RunDir
+from soakproof.schema import load_schema
 from soakproof.tasks import ns
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -100,6 +104,41 @@ def test_every_schema_is_documented() -> None:
     schemas = sorted(path.name for path in (CHECKOUT / "schemas").glob("*.json"))
 
     assert [] == [name for name in schemas if f"schemas/{name}" not in page]
+
+
+def fault_schemas() -> dict[str, dict[str, Any]]:
+    """Return kind of fault → what its parameters are."""
+    faults = load_schema("campaign")["properties"]["faults"]["items"]
+    assert sorted(KINDS) == sorted(faults["properties"]["kind"]["enum"])
+    return {
+        one["if"]["properties"]["kind"]["const"]: one["then"]["properties"]
+        for one in faults["allOf"]
+    }
+
+
+def test_every_fault_has_a_schema_and_a_section() -> None:
+    page = read("docs", "reference", "faults.md")
+
+    assert sorted(KINDS) == sorted(fault_schemas())
+    assert list(KINDS) == re.findall(r"^## `(\w+)`$", page, re.MULTILINE)
+    assert list(KINDS) == re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_parameter_and_mode_of_a_fault_is_documented(kind: str) -> None:
+    page = read("docs", "reference", "faults.md")
+    section = page.partition(f"## `{kind}`\n")[2].partition("\n## ")[0]
+    properties = fault_schemas()[kind]
+    modes = properties.get("modes", {}).get("items", {}).get("enum", [])
+    named = [*(name for name in properties if name != "kind"), *modes]
+
+    assert [] == [name for name in named if f"`{name}`" not in section]
+
+
+def test_the_campaign_of_faults_has_every_fault() -> None:
+    campaign = tomllib.loads(read("eval", "campaigns", "ast_cache_faults.toml"))
+
+    assert set(KINDS) == {fault["kind"] for fault in campaign["faults"]}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))

@@ -53,9 +53,11 @@ class Site:
     def files(self, *wanted: str) -> list[Path]:
         """Return the cache's files of some roles (all files without any), sorted by name."""
         found = []
-        if not self.cache_folder.is_dir():
+        try:
+            paths = sorted(self.cache_folder.iterdir())
+        except FileNotFoundError:
             return []
-        for path in sorted(self.cache_folder.iterdir()):
+        for path in paths:
             rules = (rule for rule in self.roles if fnmatch.fnmatchcase(path.name, rule["glob"]))
             role = next(rules, {"role": "other"})["role"]
             if path.is_file() and (not wanted or role in wanted):
@@ -123,10 +125,13 @@ class FaultBase:
         """Fire on the first tick; look for the effect on the others."""
         if self.done:
             return
-        if self._fired_ns is None:
-            self.apply(now_ns)
-        else:
-            self.probe(now_ns, live)
+        try:
+            if self._fired_ns is None:
+                self.apply(now_ns)
+            else:
+                self.probe(now_ns, live)
+        except OSError as problem:  # the subject may take a file away while we look for it
+            self.give_up(f"{type(problem).__name__}: {problem}")
 
     def apply(self, now_ns: int) -> None:
         """Apply it, then call :meth:`has_fired` (or :meth:`give_up`)."""
@@ -150,11 +155,14 @@ class FaultBase:
         if self.done:
             return
         self.done = True
-        if self._fired_ns is not None:
-            self._say("healed", self.undo())
+        told = self.undo()
+        if self._fired_ns is None:
+            self._say("skipped", {"why": "its moment did not come", **told})
+        else:
+            self._say("healed", told)
 
     def undo(self) -> dict[str, Any]:
-        """Undo what :meth:`apply` did; returns what to tell."""
+        """Undo what was done, whole or half; returns what to tell. Safe to call at any time."""
         return {}
 
     # What a fault tells.
@@ -176,9 +184,14 @@ class FaultBase:
         return self._told_effect
 
     def give_up(self, why: str) -> None:
-        """It could not be applied although it should have been possible."""
+        """It could not be applied, or not kept up, although it should have been possible."""
         self.done = True
-        self._say("failed", {"why": why})
+        self._say("failed", {"why": why, **self.undo()})
+
+    def skip(self, why: str) -> None:
+        """There is nothing here that it could be applied to."""
+        self.done = True
+        self._say("skipped", {"why": why, **self.undo()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,42 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from soakproof.faults import lock_hold
+from soakproof.faults import (
+    clock_jump,
+    damage,
+    db_exclusive,
+    disk_full,
+    fd_limit,
+    foreign_format,
+    kill,
+    lock_hold,
+    pause,
+    read_only,
+    remove_files,
+    remove_folder,
+    replace_files,
+    stampede,
+)
 from soakproof.faults.fault import FaultKind
 
 __all__ = ["KINDS"]
 
-KINDS: Final[Mapping[str, FaultKind]] = {kind.name: kind for kind in (lock_hold.KIND,)}
+_PACKAGES: Final = (
+    lock_hold,
+    db_exclusive,
+    kill,
+    pause,
+    damage,
+    remove_files,
+    replace_files,
+    remove_folder,
+    read_only,
+    disk_full,
+    fd_limit,
+    clock_jump,
+    stampede,
+    foreign_format,
+)
+
+KINDS: Final[Mapping[str, FaultKind]] = {package.KIND.name: package.KIND for package in _PACKAGES}
 """Name → fault package."""

@@ -42,7 +42,7 @@ class Progress:
         self._duration_s = duration_s
         self._outcomes: Counter[Outcome] = Counter()
         self._phase = ""
-        self._holds = 0
+        self._faults = 0
         self._effects = 0
         self._problems = 0
         self._began_s = time.monotonic()
@@ -96,7 +96,7 @@ class Progress:
 
     def fault(self, fault_id: str, event: str, detail: dict[str, Any]) -> None:
         """A step of a fault."""
-        self._holds += event == "fired"
+        self._faults += event == "fired"
         self._effects += event == "took_effect"
         told = ", ".join(f"{name}={value}" for name, value in detail.items())
         self.say(f"fault {fault_id} {event}: {told}")
@@ -130,7 +130,7 @@ class Progress:
         outcomes = " ".join(f"{outcome} {self._outcomes[outcome]}" for outcome in Outcome)
         return (
             f"{self._phase or 'start'}: {done}{of} ops, {rate:.1f}/s, {outcomes}, "
-            f"lock holds {self._holds} (waiter seen {self._effects}), {self._left(elapsed_s, rate)}"
+            f"faults {self._faults} (took effect {self._effects}), {self._left(elapsed_s, rate)}"
         )
 
     def _left(self, elapsed_s: float, rate: float) -> str:

@@ -52,6 +52,9 @@ class Defect:
 _BROKEN: Final = ("no_broken_cache",)
 """An answer that is bad when asked the second time counts there as well."""
 
+_OF_A_SEARCH: Final = ("no_wrong_answer",)
+"""What depends on the whole segment is not held against states that are gone: old is wrong."""
+
 _INDETERMINATE: Final = "no_indeterminate_operation"
 
 
@@ -85,13 +88,13 @@ _ANSWERS: Final = (
         "older_answer",
         "answers what was true before an edit, a few times",
         "no_stale_answer",
-        beside=_BROKEN,
+        beside=(*_BROKEN, *_OF_A_SEARCH),
     ),
     _wrapped(
         "sticky_answer",
         "answers for ever what it answered first",
         "no_broken_cache",
-        beside=("no_stale_answer",),
+        beside=("no_stale_answer", *_OF_A_SEARCH),
     ),
     _wrapped("other_key", "answers what is true of another key", "no_wrong_answer", beside=_BROKEN),
     _wrapped(
@@ -163,7 +166,12 @@ _CACHES: Final = (
         beside=_BROKEN,
         edits=("same_stat",),
     ),
-    _cache("deletes_busy", "deletes a busy database as if it were broken", "no_crashed_operation"),
+    _cache(
+        "deletes_busy",
+        "deletes a busy database as if it were broken",
+        "no_crashed_operation",
+        beside=("warm_hits", "integrity", *_BROKEN),
+    ),
     _cache("swallows_write", "swallows a failed write and claims it", "warm_hits"),
     _cache("unbounded", "keeps a log of every question for ever", "bounded_growth"),
     _cache(

@@ -24,6 +24,7 @@ from soakproof.errors import MissingInput, SoakError
 from soakproof.lines import BadLine, decode_history
 from soakproof.model import ABSENT, Expected, Outcome
 from soakproof.model import Source as SettingSource
+from soakproof.places import reveal_plan
 from soakproof.rundir import Project, RunDir, as_json, write_bytes
 from soakproof.targets.command import about, resolve_command
 from soakproof.targets.oracle import Oracle, Source, identity
@@ -62,6 +63,7 @@ def expect(project: Project, run_dir: RunDir) -> Asked:
         raise MissingInput(run_dir.history, hint)
     if "oracle" not in plan["target"]:
         return Asked(None, 0, 0)
+    plan = reveal_plan(run_dir, plan)
     wanted = _wanted(plan, run_dir)
     oracle = _oracle(project, run_dir, plan)
     sources = _Sources(run_dir)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -103,12 +104,14 @@ class Active:
 
     def settle(self, now_ns: int, episode: int | None) -> None:
         """An episode's operations, or all, have ended: edits are finished, faults healed."""
-        for editor in self._editors:
-            editor.finish(now_ns)
-        self._editors = []
-        for fault in self._faults:
-            if episode is None or fault.plan.episode == episode:
-                fault.heal()
+        editors, self._editors = self._editors, []
+        # Whatever goes wrong with one of them, the others are healed all the same.
+        with ExitStack() as stack:
+            for fault in self._faults:
+                if episode is None or fault.plan.episode == episode:
+                    stack.callback(fault.heal)
+            for editor in editors:
+                stack.callback(editor.finish, now_ns)
         self._faults = [fault for fault in self._faults if not fault.done]
 
     def _sayer(self, plan: FaultPlan) -> Any:  # noqa: ANN401 - a closure
