@@ -179,7 +179,8 @@ class Plot:
             return _OPS
         calm = shape["warm_share"] + campaign["workload"]["cold_share"]
         one = shape["asks"] + 2 * shape["after_keys"]
-        return max(_OPS, math.ceil((len(campaign["faults"]) + 1) * one / (1 - calm)))
+        needed: int = math.ceil((len(campaign["faults"]) + 1) * one / (1 - calm))
+        return max(_OPS, needed)
 
 
 def _pad(cache: Mapping[str, Any]) -> str:

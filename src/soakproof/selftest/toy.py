@@ -65,7 +65,9 @@ class Teller:
         self._path = path
         self._number = 0
 
-    def tell(self, cmd: str, *, last: bool = False, **result: object) -> None:
+    def tell(
+        self, cmd: str, result: dict[str, object] | None = None, *, last: bool = False
+    ) -> None:
         """Append one event; the last says how many there were."""
         self._number += 1
         x: dict[str, object] = {
@@ -79,7 +81,7 @@ class Teller:
             "run_id": os.environ.get("TOY_RUN", ""),
             "segment_id": "segment",
             "cmd": cmd,
-            "result": result,
+            "result": result or {},
             "x": x | ({"events": self._number} if last else {}),
         }
         fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -137,13 +139,13 @@ class Cache:
         if self._defect not in {"no_lock", "deletes_busy"}:
             fd = self._locked()
             if fd is None:
-                self._teller.tell("cache.lock_timeout", **{"for": "file_lock"})
+                self._teller.tell("cache.lock_timeout", {"for": "file_lock"})
                 return
         try:
             self._store(name, answer)
         except sqlite3.Error as problem:
             if self._defect != "swallows_write":
-                self._teller.tell("cache.degraded", why=type(problem).__name__)
+                self._teller.tell("cache.degraded", {"why": type(problem).__name__})
                 return
         finally:
             if fd is not None:
@@ -241,7 +243,7 @@ class Cache:
                 time.sleep(_POLL_S)
         if waited:
             waited_ms = (time.monotonic() - began) * 1e3
-            self._teller.tell("cache.lock_wait", **{"waited_ms": waited_ms, "for": "file_lock"})
+            self._teller.tell("cache.lock_wait", {"waited_ms": waited_ms, "for": "file_lock"})
         return fd
 
     def _set_aside(self) -> None:
@@ -290,7 +292,7 @@ def ask(what: str, key: str, segment: Path, defect: str | None) -> tuple[int, st
     if answer is None:
         answer = answer_of(what, key, source)
         cache.write(name, answer)
-    teller.tell(f"toy.{what}", last=True, status="ok")
+    teller.tell(f"toy.{what}", {"status": "ok"}, last=True)
     return 0, answer
 
 
