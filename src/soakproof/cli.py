@@ -47,25 +47,28 @@ class Argument:
 
 
 _PLANNING: Final = frozenset({"all", "clean"})
+_PANEL: Final = frozenset({"selftest"})
 _WORKING: Final = frozenset(
     {"anchors", "run", "expect", "extract", "gate", "report", "record", "history"}
 )
 _READING: Final = frozenset({"history"})
 
 FLAGS: Final = {
-    "campaign": Flag(_PLANNING, "FILE", "campaign file, or a name in eval/campaigns/"),
-    "ops": Flag(_PLANNING, "N", "operations of a soak by count (environment: OPS)"),
+    "campaign": Flag(_PLANNING | _PANEL, "FILE", "campaign file, or a name in eval/campaigns/"),
+    "ops": Flag(_PLANNING | _PANEL, "N", "operations of a soak by count (environment: OPS)"),
     "duration": Flag(_PLANNING, "TIME", "a soak by time: 90s, 5m, 1.5h (environment: DURATION)"),
     "workers": Flag(_PLANNING, "N", "processes at once (environment: WORKERS)"),
     "seed": Flag(_PLANNING, "N", "seed of all choices (environment: SEED)"),
-    "target_command": Flag(_PLANNING, "CMD", "soak this command in place of the target's own"),
+    "target_command": Flag(
+        _PLANNING | _PANEL, "CMD", "soak this command in place of the target's own"
+    ),
     "run_id": Flag(
         _PLANNING | _WORKING | {"open"},
         "ID",
         "name of the run (environment: RUN_ID; default: new, or latest)",
         bare=frozenset({"open"}),
     ),
-    "gate": Flag(_PLANNING | {"gate"}, "FILE", "gate file in place of the campaign's"),
+    "gate": Flag(_PLANNING | _PANEL | {"gate"}, "FILE", "gate file in place of the campaign's"),
     "in": Flag(frozenset({"gate"}), "FILE", "judge this metrics file; writes no verdict.json"),
     "out": Flag(frozenset({"extract"}), "FILE", "publish the metrics here, not in _ctx/metrics/"),
     "key": Flag(_READING, "KEY", "only lines about this module or query"),
@@ -78,6 +81,11 @@ FLAGS: Final = {
     "allow_dirty": Flag(
         frozenset({"all", "record"}), None, "close the work order from a dirty tree, and say so"
     ),
+    "no_record": Flag(
+        frozenset({"all"}), None, "end with the verdict: nothing outside the run's folder"
+    ),
+    "only": Flag(_PANEL, "NAMES", "these of the panel, with commas between"),
+    "jobs": Flag(_PANEL, "N", "soaks at once (default: as many as there are processors)"),
     "json": Flag(frozenset(COMMANDS), None, "print the results as JSON, for machines"),
 }
 """Every flag, once, for the parser and for the documentation's test."""

@@ -140,10 +140,15 @@ def record(flags: Flags) -> int:
 
 def everything(flags: Flags) -> int:
     """Run all stages: clean, anchors, run, expect, extract, gate, report, record."""
-    from soakproof.pipeline import soak
+    from soakproof.pipeline import soak, trial
     from soakproof.report.terminal import summary_lines
 
     project = Project.find()
+    if flags.get("no_record"):
+        run_dir, verdict = trial(project, flags, os.environ)
+        places = {"run": project.relative(run_dir.path)}
+        print(summary_lines(verdict, places, **_screen()), flush=True)
+        return int(verdict["exit_code"])
     soaked = soak(project, flags, os.environ, allow_dirty=bool(flags.get("allow_dirty")))
     places = _places(project, soaked.run_dir, soaked.recorded)
     if flags.get("json"):
@@ -176,6 +181,26 @@ def history(flags: Flags) -> int:
         if isinstance(one, BadLine):
             print(f"line {one.line} cannot be read: {one.reason}", file=sys.stderr)
     return 0
+
+
+def selftest(flags: Flags) -> int:
+    """Soak planted defects; ends with 10 unless each is caught, for its reason."""
+    import json
+
+    from soakproof.report.panel import panel_lines, row_line
+    from soakproof.stages.selftest import selftest as stage
+
+    project = Project.find()
+    told = stage(
+        project, flags, os.environ, lambda score: print(row_line(score.document()), file=sys.stderr)
+    )
+    if flags.get("json"):
+        print(json.dumps(told.document, ensure_ascii=False, indent=2))
+    else:
+        print(panel_lines(told.document, **_screen()))
+        if told.path is not None:
+            print(f"score: {project.relative(told.path)}")
+    return int(told.document["exit_code"])
 
 
 def verify(flags: Flags) -> int:
@@ -256,6 +281,7 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "report": report,
     "record": record,
     "history": history,
+    "selftest": selftest,
     "verify": verify,
     "compare": compare,
     "workorder": workorder,

@@ -16,7 +16,7 @@ from soakproof.stages.record import RecordResult, record
 from soakproof.stages.report import report
 from soakproof.stages.run import run
 
-__all__ = ["Soaked", "soak"]
+__all__ = ["Soaked", "soak", "trial"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +54,21 @@ def soak(
     verdict = gate(run_dir)
     report(run_dir, environ)
     return Soaked(run_dir, verdict, record(project, run_dir, allow_dirty=allow_dirty))
+
+
+def trial(
+    project: Project, flags: Mapping[str, str | None], environ: Mapping[str, str]
+) -> tuple[RunDir, dict[str, Any]]:
+    """Run clean → run → expect → extract → gate and leave nothing outside the run's folder.
+
+    Returns:
+        The run and its verdict document.
+
+    Raises:
+        SoakError: as the stages do; what was done before is on disk.
+    """
+    run_dir = clean(project, flags, environ)
+    run(project, run_dir)
+    expect(project, run_dir)
+    extract(project, run_dir, run_dir.metrics)
+    return run_dir, gate(run_dir)

@@ -149,6 +149,7 @@ def all_(
     target_command: str = "",
     allow_dirty: bool = False,
     json: bool = False,
+    no_record: bool = False,
 ) -> None:
     """Run all stages: clean, anchors, run, expect, extract, gate, report, record."""
     _run(
@@ -163,11 +164,36 @@ def all_(
         target_command=target_command,
         allow_dirty=allow_dirty,
         json=json,
+        no_record=no_record,
     )
 
 
 ns = Collection("soak")
 ns.add_task(all_, name="all", default=True)
+
+
+@task
+def selftest(
+    _c: Context,
+    campaign: str = "",
+    gate: str = "",
+    target_command: str = "",
+    ops: str = "",
+    only: str = "",
+    jobs: str = "",
+    json: bool = False,
+) -> None:
+    """Soak planted defects; ends with 10 unless each is caught, for its reason."""
+    _run(
+        "selftest",
+        campaign=campaign,
+        gate=gate,
+        target_command=target_command,
+        ops=ops,
+        only=only,
+        jobs=jobs,
+        json=json,
+    )
 
 
 _STAGES: Final[tuple[Any, ...]] = (
@@ -185,6 +211,7 @@ _STAGES: Final[tuple[Any, ...]] = (
     verify,
     compare,
     workorder,
+    selftest,
 )
 for _stage in _STAGES:
     ns.add_task(_stage)
