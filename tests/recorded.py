@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from soakproof.rundir import Project, RunDir, write_json
+from soakproof.rundir import ChainedLineWriter, Project, RunDir, write_json
 
 __all__ = ["GOLDEN", "RUN_ID", "commit_all", "document", "git", "make_project", "make_run"]
 
@@ -57,7 +57,7 @@ def make_project(root: Path) -> Project:
         path = root / "_ctx" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes((GOLDEN / "record" / Path(name).name).read_bytes())
-    (root / ".gitignore").write_text("/_ctx/runs/\n/_ctx/.lock\n", "utf-8")
+    (root / ".gitignore").write_text("/_ctx/runs/\n/_ctx/.lock\n/_ctx/evidence/.*\n", "utf-8")
     git(root, "init", "--quiet", "--initial-branch", "main")
     commit_all(root)
     return Project(root)
@@ -83,7 +83,9 @@ def make_run(
     write_json(run.plan, document(case, "plan") | named)
     plan_sha256 = hashlib.sha256(run.plan.read_bytes()).hexdigest()
     line = {"seq": 0, "type": "run", "mono_ns": 1, "event": "begin", "plan_sha256": plan_sha256}
-    run.history.write_text(json.dumps(line) + "\n", "utf-8")
+    run.history.unlink(missing_ok=True)
+    with ChainedLineWriter(run.history, run_id) as history:
+        history.write(line)
     run.log.write_text(f"the log of {run_id}\n", "utf-8")
     write_json(run.run, document(case, "run") | named | run_fields)
     if case == "pass":

@@ -47,7 +47,12 @@ class Soaker:
 
     def soak(self, *arguments: str) -> int:
         """Run clean, run, extract and gate; the gate's exit code."""
-        for stage in (("clean", "--campaign", "toy", *arguments), ("run",), ("extract",)):
+        for stage in (
+            ("clean", "--campaign", "toy", *arguments),
+            ("run",),
+            ("expect",),
+            ("extract",),
+        ):
             done = self(*stage)
             assert done.returncode == 0, done.stderr
         return self("gate").returncode

@@ -14,7 +14,7 @@ from typing import Final
 from soakproof import __version__
 from soakproof.commands import COMMANDS, guarded
 
-__all__ = ["FLAGS", "Flag", "entry", "main", "parser"]
+__all__ = ["ARGUMENTS", "FLAGS", "Argument", "Flag", "entry", "main", "parser"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,28 @@ class Flag:
     help: str
 
 
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """What stands after a command without a dash.
+
+    Args:
+        commands: which commands have it; they take theirs in the order of the table.
+        metavar: how help calls it.
+        help: what it says.
+        choices: all that it may be; empty: anything.
+        optional: it may be left out.
+    """
+
+    commands: frozenset[str]
+    metavar: str
+    help: str
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+
+
 _PLANNING: Final = frozenset({"all", "clean"})
-_WORKING: Final = frozenset({"anchors", "run", "extract", "gate", "record"})
+_WORKING: Final = frozenset({"anchors", "run", "expect", "extract", "gate", "record", "history"})
+_READING: Final = frozenset({"history"})
 
 FLAGS: Final = {
     "campaign": Flag(_PLANNING, "FILE", "campaign file, or a name in eval/campaigns/"),
@@ -42,11 +62,24 @@ FLAGS: Final = {
     "gate": Flag(_PLANNING | {"gate"}, "FILE", "gate file in place of the campaign's"),
     "in": Flag(frozenset({"gate"}), "FILE", "judge this metrics file; writes no verdict.json"),
     "out": Flag(frozenset({"extract"}), "FILE", "publish the metrics here, not in _ctx/metrics/"),
+    "key": Flag(_READING, "KEY", "only lines about this module or query"),
+    "op": Flag(_READING, "OP", "only lines of this operation, such as op-000012"),
+    "around": Flag(_READING, "SECONDS", "only lines within a second of this time of the run"),
+    "fault": Flag(_READING, "ID", "only lines around this fault, such as kill-0"),
+    "public_key": Flag(frozenset({"verify"}), "PUB.pem", "it must be signed by this public key"),
+    "json": Flag(frozenset({"verify"}), None, "print JSON"),
     "allow_dirty": Flag(
         frozenset({"all", "record"}), None, "close the work order from a dirty tree, and say so"
     ),
 }
 """Every flag, once, for the parser and for the documentation's test."""
+
+ARGUMENTS: Final = {
+    "bundle": Argument(
+        frozenset({"verify"}), "DIR", "folder of an evidence bundle, or the id of a recorded run"
+    ),
+}
+"""What commands take without a dash, once, for the parser and for the documentation's test."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,6 +95,15 @@ def parser() -> argparse.ArgumentParser:
     for name, command in COMMANDS.items():
         about = (command.__doc__ or "").partition("\n")[0]
         sub = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
+        for dest, argument in ARGUMENTS.items():
+            if name in argument.commands:
+                sub.add_argument(
+                    dest,
+                    metavar=argument.metavar,
+                    help=argument.help,
+                    choices=argument.choices or None,
+                    nargs="?" if argument.optional else None,
+                )
         for flag, spec in FLAGS.items():
             if name not in spec.commands:
                 continue

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from soakproof.errors import Interrupted, SoakError
-from soakproof.rundir import Project, RunDir
+from soakproof.errors import Interrupted, MissingInput, SoakError, UsageError
+from soakproof.rundir import Project, RunDir, as_json
 
 if TYPE_CHECKING:
     from soakproof.stages.record import RecordResult
@@ -70,6 +70,19 @@ def run(flags: Flags) -> int:
     return 0
 
 
+def expect(flags: Flags) -> int:
+    """Ask the oracle (the same command without its cache) what the right answers were."""
+    from soakproof.stages.expect import expect as stage
+
+    project, run_dir = _opened(flags)
+    asked = stage(project, run_dir)
+    if asked.path is None:
+        print("expected: the target has no oracle")
+    else:
+        print(f"expected: {project.relative(asked.path)} ({asked.questions} questions)")
+    return 0
+
+
 def extract(flags: Flags) -> int:
     """Count history and telemetry into metrics.json."""
     from soakproof.stages.extract import extract as stage
@@ -109,7 +122,7 @@ def record(flags: Flags) -> int:
 
 
 def everything(flags: Flags) -> int:
-    """Run all stages: clean, anchors, run, extract, gate, record."""
+    """Run all stages: clean, anchors, run, expect, extract, gate, record."""
     from soakproof.pipeline import soak
     from soakproof.report.terminal import summary_lines
 
@@ -120,14 +133,56 @@ def everything(flags: Flags) -> int:
     return int(soaked.verdict["exit_code"])
 
 
+def history(flags: Flags) -> int:
+    """Print a run's history for a person, whole or in part."""
+    from soakproof.lines import BadLine, decode_history
+    from soakproof.report.history_text import Choice, choose, tell
+
+    _, run_dir = _opened(flags)
+    if not run_dir.history.exists():
+        raise MissingInput(run_dir.history, "make it with `soakproof run`")
+    decoded = list(decode_history(run_dir.history))
+    known = [line for line in decoded if not isinstance(line, BadLine)]
+    around = flags.get("around")
+    try:
+        around_s = None if around is None else float(around.removesuffix("s"))
+    except ValueError:
+        message = f"--around: expected seconds since the run began, such as 12.5, found {around!r}"
+        raise UsageError(message) from None
+    choice = Choice(flags.get("key"), flags.get("op"), around_s, flags.get("fault"))
+    for text in tell(choose(known, choice), known[0].mono_ns if known else 0):
+        print(text)
+    for one in decoded:
+        if isinstance(one, BadLine):
+            print(f"line {one.line} cannot be read: {one.reason}", file=sys.stderr)
+    return 0
+
+
+def verify(flags: Flags) -> int:
+    """Check an evidence bundle independently, from its raw lines to its verdict and signature."""
+    from soakproof.stages.verify import find_bundle, verified_document, verified_lines
+    from soakproof.stages.verify import verify as stage
+
+    key = Path(given) if (given := flags.get("public_key")) else None
+    verified = stage(find_bundle(Project.find(), str(flags["bundle"])), key)
+    if flags.get("json"):
+        print(as_json(verified_document(verified)).decode(), end="")
+    else:
+        print("\n".join(verified_lines(verified)))
+    return verified.exit_code
+
+
 COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "all": everything,
     "clean": clean,
     "anchors": anchors,
     "run": run,
+    "expect": expect,
     "extract": extract,
     "gate": gate,
     "record": record,
+    "history": history,
+    "verify": verify,
 }
 """Command → what it does."""
 
@@ -162,8 +217,13 @@ def _places(project: Project, run_dir: RunDir, result: RecordResult) -> dict[str
         "metrics": project.relative(result.metrics_path),
         "log": project.relative(result.log_path),
         "report": project.relative(result.report_path),
+        "evidence": f"{project.relative(result.bundle_path)} ({_signed(result)})",
     }
     if result.work_order is not None:
         state = "closed" if result.closed else f"not closed: {result.why_not_closed}"
         places["work order"] = f"{result.work_order} {state}"
     return places
+
+
+def _signed(result: RecordResult) -> str:
+    return "unsigned" if result.signed_by is None else f"signed by {result.signed_by[:12]}"

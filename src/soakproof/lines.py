@@ -6,17 +6,19 @@ a hundred times faster than a JSON Schema validator does; a test holds types and
 
 from __future__ import annotations
 
+import dataclasses
+import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from soakproof.model import HistoryLine, Sample, TelemetryEvent
+from soakproof.model import Expected, HistoryLine, Sample, TelemetryEvent
 from soakproof.rundir import read_lines
 
-__all__ = ["BadLine", "decode_history", "decode_samples", "decode_telemetry"]
+__all__ = ["BadLine", "decode_expected", "decode_history", "decode_samples", "decode_telemetry"]
 
 T = TypeVar("T")
 
@@ -38,27 +40,52 @@ class BadLine:
 
 def decode_history(path: Path) -> Iterator[HistoryLine | BadLine]:
     """Yield the lines of a history; torn or foreign ones as :class:`BadLine`."""
-    return _decode(path, msgspec.json.Decoder(HistoryLine))
+    return _decode(path, HistoryLine)
+
+
+def decode_expected(path: Path) -> Iterator[Expected | BadLine]:
+    """Yield what the oracle answered; torn or foreign lines as :class:`BadLine`."""
+    return _decode(path, Expected)
 
 
 def decode_telemetry(path: Path) -> Iterator[TelemetryEvent | BadLine]:
     """Yield the events of a telemetry file; torn or foreign lines as :class:`BadLine`."""
-    return _decode(path, msgspec.json.Decoder(TelemetryEvent))
+    return _decode(path, TelemetryEvent)
 
 
 def decode_samples(path: Path) -> Iterator[Sample | BadLine]:
     """Yield the samples of a run; torn or foreign lines as :class:`BadLine`."""
-    return _decode(path, msgspec.json.Decoder(Sample))
+    return _decode(path, Sample)
 
 
-def _decode(path: Path, decoder: msgspec.json.Decoder[T]) -> Iterator[T | BadLine]:
+def _decode(path: Path, kind: type[T]) -> Iterator[T | BadLine]:
+    decoder, strict = msgspec.json.Decoder(kind), _strict(kind)
     for number, line, whole in read_lines(path):
         try:
             # msgspec skips fields it does not know without looking at their bytes.
             if not line.isascii():
                 line.decode("utf-8")
+            strict.decode(line)
             yield decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:
             torn = "" if whole else "torn: the line does not end; "
             size = f" ({len(line)} bytes)" if len(line) > _SHOWN_CHARS else ""
             yield BadLine(number, f"{torn}{str(problem)[:_SHOWN_CHARS]}{size}")
+
+
+def _strict(kind: Any) -> msgspec.json.Decoder[msgspec.Struct]:  # noqa: ANN401 - a dataclass
+    """Return a decoder that refuses fields which the type does not know.
+
+    msgspec passes over unknown fields of dataclasses; a struct of the same fields can forbid them.
+    """
+    hints = typing.get_type_hints(kind)
+    fields: list[tuple[str, Any, Any]] = []
+    for item in dataclasses.fields(kind):
+        default: Any = msgspec.NODEFAULT
+        if item.default is not dataclasses.MISSING:
+            default = item.default
+        elif item.default_factory is not dataclasses.MISSING:
+            default = msgspec.field(default_factory=item.default_factory)
+        fields.append((item.name, hints[item.name], default))
+    struct = msgspec.defstruct(kind.__name__, fields, kw_only=True, forbid_unknown_fields=True)
+    return msgspec.json.Decoder(struct)

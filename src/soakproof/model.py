@@ -19,6 +19,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "CriterionResult",
     "EditPlan",
+    "Expected",
     "FaultPlan",
     "HistoryLine",
     "Live",
@@ -218,7 +219,8 @@ class HistoryLine:
     ``edit``, ``kind``, ``key``, ``path``, ``event`` (``initial``, ``begin``, ``end``) and
     ``version``, the SHA-256 of the content or ``absent``; ``probe`` (a look at the subject's files
     after the last operation) carries ``kind`` and ``detail``.
-    ``None`` fields are left out of the line.
+    ``None`` fields are left out of the line. ``chain`` is set by who writes it
+    (:class:`soakproof.rundir.ChainedLineWriter`).
     """
 
     seq: int
@@ -253,6 +255,7 @@ class HistoryLine:
     reason: str | None = None
     error: str | None = None
     detail: dict[str, Any] | None = None
+    chain: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +271,28 @@ class TelemetryEvent:
     timing_ms: float = 0.0
     warnings: list[str] = field(default_factory=list)
     x: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What the oracle answered: the same command without its cache, in a clean folder.
+
+    Args:
+        kind: operation kind.
+        key: what was asked for.
+        version: of the key's file or of the segment; see :mod:`soakproof.checks.answers`.
+        exit_code: how the command ended.
+        answer_sha256: of what it printed, with the segment's folder written ``{segment}``;
+            ``None``: it printed nothing.
+        answer_bytes: how much.
+    """
+
+    kind: str
+    key: str
+    version: str
+    exit_code: int
+    answer_sha256: str | None = None
+    answer_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

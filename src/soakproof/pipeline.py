@@ -9,6 +9,7 @@ from typing import Any
 from soakproof.rundir import Project, RunDir
 from soakproof.stages.anchors import anchors
 from soakproof.stages.clean import clean
+from soakproof.stages.expect import expect
 from soakproof.stages.extract import extract
 from soakproof.stages.gate import gate
 from soakproof.stages.record import RecordResult, record
@@ -39,7 +40,7 @@ def soak(
     *,
     allow_dirty: bool = False,
 ) -> Soaked:
-    """Run clean → anchors → run → extract → gate → record.
+    """Run clean → anchors → run → expect → extract → gate → record.
 
     Raises:
         SoakError: as the stages do; what was done before is on disk.
@@ -47,6 +48,7 @@ def soak(
     run_dir = clean(project, flags, environ)
     anchors(project, run_dir)
     run(project, run_dir)
+    expect(project, run_dir)
     extract(project, run_dir)
     verdict = gate(run_dir)
     return Soaked(run_dir, verdict, record(project, run_dir, allow_dirty=allow_dirty))

@@ -20,12 +20,18 @@ __all__ = [
     "Child",
     "Ended",
     "context_switches",
+    "cpu_ticks",
     "lock_owners",
     "open_paths",
+    "processes_that_name",
     "run_state",
+    "where_it_waits",
 ]
 
 _NS_PER_MS: Final = 1_000_000
+
+_UTIME: Final = 11
+"""Position of utime in /proc/<pid>/stat, counted from after the name (proc_pid_stat(5))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +154,27 @@ def open_paths(pid: int) -> frozenset[str]:
     return frozenset(paths)
 
 
+def cpu_ticks(pid: int) -> int | None:
+    """Return user and system CPU of a process in clock ticks; ``None``: it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()  # the name before may hold anything
+    return int(fields[_UTIME]) + int(fields[_UTIME + 1])
+
+
+def where_it_waits(pid: int) -> dict[str, str]:
+    """Return what the kernel tells of a process that does not go on: state, wait channel, stack."""
+    told = {}
+    for name in ("wchan", "syscall", "stack"):
+        try:
+            told[name] = Path(f"/proc/{pid}/{name}").read_text("ascii", "replace").strip()
+        except OSError:
+            continue  # not for everybody to see
+    return told
+
+
 def context_switches(pid: int) -> int | None:
     """Return how often a process has gone to sleep of its own accord; ``None``: it is gone."""
     try:
@@ -158,6 +185,21 @@ def context_switches(pid: int) -> int | None:
         if line.startswith("voluntary_ctxt_switches:"):
             return int(line.split()[1])
     return None
+
+
+def processes_that_name(text: str) -> list[int]:
+    """Return the processes, other than this one, whose command line holds a text."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            line = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue  # it ended while we looked
+        if text.encode() in line:
+            found.append(int(entry.name))
+    return sorted(found)
 
 
 def run_state(pid: int) -> str | None:

@@ -8,11 +8,12 @@ Nothing here knows what the documents mean.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,18 @@ from typing import Any, Final, Self
 
 from soakproof.errors import MissingInput, RunExists, UsageError
 
-__all__ = ["LineWriter", "Project", "RunDir", "as_json", "read_lines", "write_bytes", "write_json"]
+__all__ = [
+    "ChainedLineWriter",
+    "LineWriter",
+    "Project",
+    "RunDir",
+    "as_json",
+    "read_lines",
+    "write_bytes",
+    "write_json",
+]
+
+_PUBLISHED: Final = {"ast_cache": "ast_soak_run"}
 
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -59,10 +71,17 @@ class Project:
         """A file with the id of the run that was made last."""
         return self.runs / "latest"
 
+    def published_metrics(self, campaign: str) -> Path:
+        """Where the metrics of the last run of a campaign are found.
+
+        The source documents call those of the campaign ``ast_cache`` ``ast_soak_run``.
+        """
+        return self.ctx / "metrics" / f"{_PUBLISHED.get(campaign, campaign)}.json"
+
     @property
-    def published_metrics(self) -> Path:
-        """Where the source documents look for the metrics of the last run."""
-        return self.ctx / "metrics" / "ast_soak_run.json"
+    def evidence(self) -> Path:
+        """One bundle a recorded run."""
+        return self.ctx / "evidence"
 
     def relative(self, path: Path) -> str:
         """Return ``path`` relative to the root where it lies inside, for people and records."""
@@ -133,6 +152,11 @@ class RunDir:
     def plan(self) -> Path:
         """What is to be done (clean)."""
         return self.path / "plan.json"
+
+    @property
+    def places(self) -> Path:
+        """Which folders of this machine the plan's names stand for; never published (clean)."""
+        return self.path / "places.json"
 
     @property
     def gate(self) -> Path:
@@ -217,7 +241,9 @@ class LineWriter:
 
     def write(self, line: object) -> None:
         """Append a dataclass (fields that are ``None`` left out) as one line."""
-        data = as_json(line, compact=True)
+        self._append(as_json(line, compact=True))
+
+    def _append(self, data: bytes) -> None:
         written = os.write(self._fd, data)
         while written < len(data):  # a disk that is nearly full takes a part
             written += os.write(self._fd, data[written:])
@@ -238,6 +264,33 @@ class LineWriter:
     ) -> None:
         """Close the file."""
         self.close()
+
+
+class ChainedLineWriter(LineWriter):
+    """Append JSON objects, each with a hash over itself and all before it as its last field.
+
+    The rule: ``head 0 = sha256(run id)``; ``head n = sha256(head n-1 + body n)``, where the body is
+    the line up to (not with) ``,"chain":"``; the field holds the first 16 hex digits of the head.
+    So a line that is changed, dropped or moved breaks the chain right there.
+
+    Args:
+        path: a file that is not there yet.
+        run_id: begins the chain.
+        hide: takes what must not be published out of the line.
+    """
+
+    def __init__(
+        self, path: Path, run_id: str, hide: Callable[[bytes], bytes] = lambda data: data
+    ) -> None:
+        super().__init__(path)
+        self._head = hashlib.sha256(run_id.encode()).digest()
+        self._hide = hide
+
+    def write(self, line: object) -> None:
+        """Append a dataclass (fields that are ``None`` left out) as one line of the chain."""
+        body = self._hide(as_json(line, compact=True).removesuffix(b"}\n"))
+        self._head = hashlib.sha256(self._head + body).digest()
+        self._append(b'%b,"chain":"%b"}\n' % (body, self._head.hex()[:16].encode()))
 
 
 def as_json(value: object, *, compact: bool = False) -> bytes:

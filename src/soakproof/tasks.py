@@ -65,6 +65,12 @@ def run(_c: Context, run_id: str = "") -> None:
 
 
 @task
+def expect(_c: Context, run_id: str = "") -> None:
+    """Ask the oracle (the same command without its cache) what the right answers were."""
+    _run("expect", run_id=run_id)
+
+
+@task
 def extract(_c: Context, run_id: str = "", out: str = "") -> None:
     """Count history and telemetry into metrics.json."""
     _run("extract", run_id=run_id, out=out)
@@ -82,6 +88,12 @@ def record(_c: Context, run_id: str = "", allow_dirty: bool = False) -> None:
     _run("record", run_id=run_id, allow_dirty=allow_dirty)
 
 
+@task(positional=["bundle"])
+def verify(_c: Context, bundle: str, public_key: str = "", json: bool = False) -> None:
+    """Check an evidence bundle independently; exit 12: it is broken."""
+    _run("verify", bundle=bundle, public_key=public_key, json=json)
+
+
 @task(default=True)
 def all_(
     _c: Context,
@@ -95,7 +107,7 @@ def all_(
     target_command: str = "",
     allow_dirty: bool = False,
 ) -> None:
-    """Run all stages: clean, anchors, run, extract, gate, record."""
+    """Run all stages: clean, anchors, run, expect, extract, gate, record."""
     _run(
         "all",
         ops=ops,
@@ -112,7 +124,27 @@ def all_(
 
 ns = Collection("soak")
 ns.add_task(all_, name="all", default=True)
-_STAGES: Final[tuple[Any, ...]] = (clean, anchors, run, extract, gate, record)
+
+
+@task
+def history(
+    _c: Context, run_id: str = "", key: str = "", op: str = "", around: str = "", fault: str = ""
+) -> None:
+    """Print a run's history for a person, whole or in part."""
+    _run("history", run_id=run_id, key=key, op=op, around=around, fault=fault)
+
+
+_STAGES: Final[tuple[Any, ...]] = (
+    clean,
+    anchors,
+    run,
+    expect,
+    extract,
+    gate,
+    record,
+    verify,
+    history,
+)
 for _stage in _STAGES:
     ns.add_task(_stage)
 ns.configure({"tasks": {"dedupe": False}})

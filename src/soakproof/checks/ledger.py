@@ -24,6 +24,16 @@ class OpRecord:
     phase: Phase
     outcome: Outcome | None = None
     pid: int | None = None
+    episode: int | None = None
+    again: int = 0
+    invoke_ns: int = 0
+    completion_ns: int = 0
+    seq: int = 0
+    exit_code: int | None = None
+    answer_sha256: str | None = None
+    reason: str | None = None
+    error: str | None = None
+    crashed: bool = False
 
 
 @dataclass(slots=True)
@@ -41,12 +51,17 @@ class Ledger:
     completions_without_invoke: int = 0
     sequence_gaps: int = 0
     unreadable_lines: int = 0
+    clock_jumps: int = 0
     probes: list[dict[str, Any]] = field(default_factory=list)
+    leftovers: dict[str, Any] | None = None
+    alarming: Counter[str] = field(default_factory=Counter)
+    answer_bytes: int = 0
     wall_ms: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     first_invoke_ns: int | None = None
     last_completion_ns: int | None = None
     _state: str = "unfinished"
     _next_seq: int = 0
+    _distinct: set[str] = field(default_factory=set)
     _answers: dict[tuple[str, str], tuple[str, int, bool]] = field(default_factory=dict)
 
     def add(self, line: HistoryLine) -> None:
@@ -60,6 +75,8 @@ class Ledger:
             self._complete(line)
         elif line.type == "probe" and line.kind == "integrity" and line.detail is not None:
             self.probes.append(line.detail)
+        elif line.type == "probe" and line.kind == "leftovers" and line.detail is not None:
+            self.leftovers = line.detail
         elif line.type == "run" and line.event in {"end", "interrupted"}:
             self._state = "completed" if line.event == "end" else "interrupted"
 
@@ -75,10 +92,13 @@ class Ledger:
     def state(self) -> str:
         """How the run ended.
 
-        ``completed``; ``interrupted``; ``unfinished``: it left no end; ``broken``: the history has
-        holes, so what it does not say may still have happened.
+        ``completed``; ``interrupted``; ``unfinished``: it left no end; ``broken``: the history
+        contradicts itself (holes in its numbering, lines that cannot be read, a completion before
+        its invoke or without one, or twice), so what it does not say may still have happened.
         """
-        if self._state != "unfinished" and (self.sequence_gaps or self.unreadable_lines):
+        doubts = self.sequence_gaps + self.unreadable_lines + self.clock_jumps
+        doubts += self.duplicate_completions + self.completions_without_invoke
+        if self._state != "unfinished" and doubts:
             return "broken"
         return self._state
 
@@ -102,7 +122,14 @@ class Ledger:
     def _invoke(self, line: HistoryLine) -> None:
         if line.op is None or line.kind is None or line.key is None or line.phase is None:
             return
-        self.operations[line.op] = OpRecord(line.kind, line.key, Phase(line.phase))
+        self.operations[line.op] = OpRecord(
+            line.kind,
+            line.key,
+            Phase(line.phase),
+            episode=line.episode,
+            again=line.again or 0,
+            invoke_ns=line.mono_ns,
+        )
         if self.first_invoke_ns is None:
             self.first_invoke_ns = line.mono_ns
 
@@ -115,6 +142,11 @@ class Ledger:
             self.duplicate_completions += 1
             return
         record.outcome, record.pid = Outcome(line.type), line.pid
+        record.completion_ns, record.seq = line.mono_ns, line.seq
+        self.clock_jumps += line.mono_ns < record.invoke_ns
+        record.exit_code, record.answer_sha256 = line.exit_code, line.answer_sha256
+        record.reason, record.error = line.reason, line.error
+        record.crashed = bool((line.detail or {}).get("traceback"))
         self.last_completion_ns = line.mono_ns
         if record.outcome is Outcome.OK:
             self._answered(record, line)
@@ -127,7 +159,11 @@ class Ledger:
     def _answered(self, record: OpRecord, line: HistoryLine) -> None:
         if line.wall_ms is not None:
             self.wall_ms.setdefault((record.kind, record.phase), []).append(line.wall_ms)
+        self.alarming.update((line.detail or {}).get("patterns", ()))
         answer = line.answer_sha256 or ""
+        if answer not in self._distinct:
+            self._distinct.add(answer)
+            self.answer_bytes += line.answer_bytes or 0
         asked = (record.kind, record.key)
         first, count, contradicted = self._answers.get(asked, (answer, 0, False))
         self._answers[asked] = (first, count + 1, contradicted or first != answer)

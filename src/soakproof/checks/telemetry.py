@@ -61,9 +61,12 @@ class TelemetryTally:
     phases: dict[Phase, PhaseTally] = field(default_factory=dict)
     waits: list[LockWait] = field(default_factory=list)
     waited_ms: float = 0.0
+    contradictions: int = 0
     _numbers: dict[tuple[str, int], set[int]] = field(default_factory=dict)
     _claimed: dict[tuple[str, int], int] = field(default_factory=dict)
     _own: set[str] = field(default_factory=set)
+    _hits: list[tuple[str, int]] = field(default_factory=list)
+    _writes: dict[str, int] = field(default_factory=dict)
 
     def add(self, event: TelemetryEvent) -> None:
         """Take one event."""
@@ -95,6 +98,7 @@ class TelemetryTally:
         """
         for phase in {record.phase for record in self.operations.values()}:
             self.phases.setdefault(phase, PhaseTally())
+        self.contradictions = self._hits_of_nothing()
         by_op: dict[str, list[int]] = {}
         for op, pid in self._numbers:
             by_op.setdefault(op, []).append(pid)
@@ -114,12 +118,25 @@ class TelemetryTally:
         total = self._claimed.get((op, pid), max(seen) + 1)
         return len(set(range(1, total + 1)) - seen)
 
+    def _hits_of_nothing(self) -> int:
+        """Count hits on keys that nobody had written, as far as anybody told or may have died."""
+        silent = {one.key for one in self.operations.values() if one.outcome is not Outcome.OK}
+        return sum(
+            key not in silent and self._writes.get(key, at_ns + 1) > at_ns
+            for key, at_ns in self._hits
+        )
+
     def _tally(self, op: str, record: OpRecord, event: TelemetryEvent) -> None:
         tally = self.phases.setdefault(record.phase, PhaseTally())
         cmd = event.cmd
         tally.hits += cmd == self.names["hit"]
         tally.misses += cmd == self.names["miss"]
         tally.writes += cmd == self.names["write"]
+        if isinstance(at_ns := event.x.get("mono_ns"), int):
+            if cmd == self.names["hit"]:
+                self._hits.append((record.key, at_ns))
+            elif cmd == self.names["write"]:
+                self._writes[record.key] = min(at_ns, self._writes.get(record.key, at_ns))
         if cmd in self.names["lock_wait"]:
             waited_ms = event.result.get("waited_ms")
             end_ns = event.x.get("mono_ns")

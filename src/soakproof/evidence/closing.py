@@ -28,6 +28,7 @@ class Closing:
         dirty: closed on request although that commit does not say all of what ran.
         closed_at: when, UTC, as ``2026-01-31T12:00:00Z``.
         evidence: files of the record, relative to the project's root.
+        manifest_sha256: SHA-256 of the evidence bundle's manifest.
     """
 
     work_order: str
@@ -37,6 +38,7 @@ class Closing:
     dirty: bool
     closed_at: str
     evidence: tuple[str, ...]
+    manifest_sha256: str | None = None
 
 
 def refusal(

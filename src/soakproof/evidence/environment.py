@@ -15,7 +15,15 @@ from typing import Any, Final
 
 __all__ = ["DEPENDENCIES", "environment_record", "filesystem_type", "mounted_type"]
 
-DEPENDENCIES: Final = ("filelock", "invoke", "jsonschema", "msgspec", "rich", "ruamel.yaml")
+DEPENDENCIES: Final = (
+    "filelock",
+    "invoke",
+    "jsonschema",
+    "msgspec",
+    "rich",
+    "ruamel.yaml",
+    "securesystemslib",
+)
 """soakproof's own dependencies (a test holds them against pyproject.toml)."""
 
 _MOUNTINFO: Final = Path("/proc/self/mountinfo")

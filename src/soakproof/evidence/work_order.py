@@ -55,6 +55,8 @@ def _close(order: CommentedMap, closing: Closing) -> None:
     run_ids = _sequence(order, "run_ids")
     missing = [name for name in closing.evidence if name not in evidence]
     said: dict[str, object] = {"status": "done", "verified_at_sha": closing.commit}
+    if closing.manifest_sha256 is not None:
+        said["manifest_sha256"] = closing.manifest_sha256
     if closing.dirty or "dirty" in order:
         said["dirty"] = closing.dirty
     unchanged = {key: order.get(key) for key in said} == said
@@ -62,6 +64,8 @@ def _close(order: CommentedMap, closing: Closing) -> None:
         return
     put(order, "status", "done")
     put(order, "verified_at_sha", Quoted(closing.commit))
+    if closing.manifest_sha256 is not None:
+        put(order, "manifest_sha256", Quoted(closing.manifest_sha256))
     put(order, "closed_at", Quoted(closing.closed_at))
     if "dirty" in said:
         put(order, "dirty", closing.dirty)

@@ -128,6 +128,18 @@ def hashes(
     return table(("what", "SHA-256"), ((name, code(digest)) for name, digest in rows))
 
 
+def _answers_limit(metrics: Mapping[str, Any]) -> str:
+    if metrics["answers"]["oracle"] == "asked":
+        return (
+            "- Right means: what the same tool answers without its cache; an error that it makes "
+            "with and without is not noticed."
+        )
+    return (
+        "- Answers were compared with each other; one that is wrong in the same way each time "
+        "is not noticed."
+    )
+
+
 def limits(plan: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
     """Return what a reader must not conclude."""
     ops, faults = metrics["ops"], metrics["faults"]["by_kind"]
@@ -147,10 +159,7 @@ def limits(plan: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
             "- Hits, misses and waits are the subject's own telemetry; only operations, outcomes "
             "and events against operations are counted by the harness."
         ),
-        (
-            "- Answers were compared with each other; one that is wrong in the same way each time "
-            "is not noticed."
-        ),
+        _answers_limit(metrics),
         "- `integrity_check` looks at the structure; a value altered inside a row passes it.",
         "- Latency is shown and not judged.",
     ]

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from soakproof.model import Verdict
+from soakproof.report import answer_sections as answer
 from soakproof.report import evidence_sections as evidence
 from soakproof.report import metric_sections as metric
 from soakproof.report.cells import code, plain, table, value
@@ -42,6 +43,8 @@ def markdown_report(
     sections = {
         "Gate": _gate(verdict),
         "Why it is not PASS": _reasons(verdict),
+        "The first counter-example": answer.counter_example(metrics),
+        "Answers against the oracle": answer.answers(metrics),
         "Cold against warm": metric.cache(metrics),
         "Lock contention": metric.locks(metrics),
         "Integrity": metric.integrity(metrics),

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from soakproof.model import Verdict
+from soakproof.model import Phase, Verdict
 from soakproof.report.cells import percent
 
 __all__ = ["session_facts"]
@@ -34,8 +34,9 @@ def session_facts(
     passed = sum(each["verdict"] == Verdict.PASS for each in verdict["criteria"])
     ops, locks = metrics["ops"], metrics["locks"]
     rates = ", ".join(
-        f"{phase} hit rate {percent(seen.get('hit_rate'))}"
-        for phase, seen in sorted(metrics["cache"].items())
+        f"{phase} hit rate {percent(metrics['cache'][phase].get('hit_rate'))}"
+        for phase in Phase
+        if phase in metrics["cache"]
     )
     return (
         (

@@ -14,6 +14,7 @@ from typing import Any
 from soakproof.errors import ConfigError, InvalidDocument, MissingInput
 from soakproof.evidence.source_anchors import search
 from soakproof.model import SCHEMA_VERSION
+from soakproof.places import reveal_plan
 from soakproof.rundir import Project, RunDir, write_json
 from soakproof.schema import check, load_json
 from soakproof.targets.command import about
@@ -40,6 +41,7 @@ def anchors(project: Project, run: RunDir) -> Path:
     Starts one process of the subject.
     """
     plan = load_json(run.plan, "plan", hint=f"make it with `soakproof clean --run-id {run.run_id}`")
+    plan = reveal_plan(run, plan)
     target = plan["target"]
     wanted = target.get("anchors", [])
     folder, version = "", ""

@@ -1,7 +1,7 @@
 """Stage clean: decide everything, prepare the segment, begin with nothing in the cache.
 
-Writes ``plan.json`` and ``gate.toml``, the segment, and an empty telemetry folder, in a run
-directory of its own. Nothing of an earlier run is read or removed.
+Writes ``plan.json``, ``places.json`` and ``gate.toml``, the segment, and an empty telemetry folder,
+in a run directory of its own. Nothing of an earlier run is read or removed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from soakproof import schema
 from soakproof.errors import ConfigError, MissingInput, RunExists
 from soakproof.faults.planning import FaultPlanner
 from soakproof.model import SCHEMA_VERSION, Setting, Source
+from soakproof.places import Places
 from soakproof.rundir import Project, RunDir, write_bytes, write_json
 from soakproof.targets.command import resolve_command
 from soakproof.workload.schedule import DIGEST_OPS, Workload, digest, schedule
@@ -85,6 +86,7 @@ def clean(project: Project, flags: Mapping[str, str | None], environ: Mapping[st
         "gate": _gate_setting(project, files, flags),
         "target_command": command,
     }
+    schedule_sha256, faults = _planned(files, segment, seed.value, bound.ops.value)
     plan = {
         "schema_version": SCHEMA_VERSION,
         "run_id": run.run_id,
@@ -101,8 +103,12 @@ def clean(project: Project, flags: Mapping[str, str | None], environ: Mapping[st
         "settings": {name: asdict(setting) for name, setting in settings.items()},
         "replay_argv": _replay(project, files, bound, workers, seed, command),
         "segment": asdict(segment) | {"modules": list(segment.modules)},
-        "schedule_sha256": _digest(files, segment, seed.value, bound.ops.value),
+        "schedule_sha256": schedule_sha256,
+        "faults": faults,
     }
+    places = Places.of(project, run, (command.value, files.target["command"]))
+    places.save(run)
+    plan = places.hide_in(plan)
     schema.check(plan, "plan", run.plan)
     write_json(run.plan, plan)
     return run
@@ -197,12 +203,17 @@ def _replay(
     return argv
 
 
-def _digest(files: _Files, segment: Segment, seed: int, ops: int | None) -> str:
+def _planned(
+    files: _Files, segment: Segment, seed: int, ops: int | None
+) -> tuple[str, list[dict[str, Any]]]:
+    """Return the digest of the schedule, and its faults; a soak by time plans them as it goes."""
     workload = Workload.of(files.campaign, files.target, segment.modules)
     limit = DIGEST_OPS if ops is None else ops
     operations = list(itertools.islice(schedule(workload, seed, ops), limit))
     planner = FaultPlanner(files.campaign.get("faults", ()), seed, workload.writers)
-    return digest(operations, planner.plan_all(operations))
+    faults = planner.plan_all(operations)
+    listed = [{"fault": one.fault_id, "kind": one.kind, "at_op": one.at_op} for one in faults]
+    return digest(operations, faults), [] if ops is None else listed
 
 
 def _sha256(path: Path) -> str:

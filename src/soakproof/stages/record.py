@@ -7,6 +7,7 @@ Recording the same run again changes not a byte.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,17 +18,23 @@ from filelock import FileLock, Timeout
 
 from soakproof.errors import ConfigError, MissingInput, SoakError
 from soakproof.evidence.backlog import close_item
+from soakproof.evidence.bundle import MANIFEST, Bundle, interpreters_of, write_bundle
 from soakproof.evidence.chain import RunDocuments, load_documents
 from soakproof.evidence.closing import Closing, doubt, refusal, verified_commit
 from soakproof.evidence.session_log import append_entry
+from soakproof.evidence.signing_key import load_signer
 from soakproof.evidence.work_order import close_work_order
 from soakproof.model import Verdict
+from soakproof.places import Places
 from soakproof.report.cells import plain
 from soakproof.report.markdown import markdown_report
 from soakproof.report.session import session_facts
 from soakproof.rundir import Project, RunDir, write_bytes
 
-__all__ = ["RecordResult", "record"]
+__all__ = ["NOX_REPORT", "RecordResult", "record"]
+
+NOX_REPORT: Final = "SOAKPROOF_NOX_REPORT"
+"""Variable with the path of nox's report on the tests, so that skipped interpreters are told."""
 
 _LOCK_DEADLINE_S: Final = 60.0
 """Recording takes far less than a second; who waits longer waits for somebody who hangs."""
@@ -48,6 +55,8 @@ class RecordResult:
         work_order: the work order's id; ``None``: the campaign names none.
         closed: the work order is closed by this run.
         why_not_closed: in words; empty when it is closed.
+        bundle_path: the evidence bundle.
+        signed_by: id of the key that signed it; ``None``: it is not signed.
     """
 
     verdict: Verdict
@@ -57,6 +66,8 @@ class RecordResult:
     work_order: str | None
     closed: bool
     why_not_closed: str
+    bundle_path: Path
+    signed_by: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +127,12 @@ def _record(project: Project, run: RunDir, *, allow_dirty: bool) -> RecordResult
     places = _places(project, documents.plan["campaign"]["name"], order)
     why_not = _why_not(project, documents, places, allow_dirty=allow_dirty)
     note = _note(documents, order, why_not)
-    evidence = _publish(project, run, documents, places, note)
+    report = _report(documents, note)
+    evidence = _publish(project, run, documents, places, report)
+    bundle = _bundle(project, run, documents, {"report.md": report})
+    evidence = (*evidence, project.relative(bundle.path / MANIFEST))
     if places.order is not None and not why_not:
-        _close(project, documents, places.order, note, evidence)
+        _close(project, documents, places.order, note, evidence, bundle)
     return RecordResult(
         verdict=Verdict(documents.verdict["verdict"]),
         log_path=places.log,
@@ -127,6 +141,8 @@ def _record(project: Project, run: RunDir, *, allow_dirty: bool) -> RecordResult
         work_order=order,
         closed=not why_not,
         why_not_closed=why_not,
+        bundle_path=bundle.path,
+        signed_by=bundle.signed_by,
     )
 
 
@@ -135,7 +151,7 @@ def _places(project: Project, campaign: str, order: str | None) -> _Places:
     folder = order.lower().translate(str.maketrans("-.", "__")) if order else campaign
     return _Places(
         logs=project.ctx / "logs" / folder,
-        metrics=project.published_metrics,
+        metrics=project.published_metrics(campaign),
         report=project.root / "docs" / "reports" / f"{name}.md",
         order=project.ctx / "jobs" / f"{order}.yaml" if order else None,
     )
@@ -162,11 +178,8 @@ def _note(documents: RunDocuments, order: str | None, why_not: str) -> str:
     return f"Work order {order} is closed at `{commit}`{caveat}."
 
 
-def _publish(
-    project: Project, run: RunDir, documents: RunDocuments, places: _Places, note: str
-) -> tuple[str, ...]:
-    """Write log, metrics, verdict, anchors and report; return their paths for the work order."""
-    report = markdown_report(
+def _report(documents: RunDocuments, note: str) -> bytes:
+    text = markdown_report(
         documents.plan,
         documents.run,
         documents.metrics,
@@ -175,11 +188,33 @@ def _publish(
         plan_sha256=documents.plan_sha256,
         note=note,
     )
+    return text.encode()
+
+
+def _bundle(
+    project: Project, run: RunDir, documents: RunDocuments, reports: Mapping[str, bytes]
+) -> Bundle:
+    """Write the evidence bundle; key and list of interpreters are found by the environment."""
+    tested = os.environ.get(NOX_REPORT)
+    return write_bundle(
+        project,
+        run,
+        documents,
+        reports=reports,
+        signer=load_signer(os.environ),
+        interpreters=interpreters_of(Path(tested)) if tested else None,
+    )
+
+
+def _publish(
+    project: Project, run: RunDir, documents: RunDocuments, places: _Places, report: bytes
+) -> tuple[str, ...]:
+    """Write log, metrics, verdict, anchors and report; return their paths for the work order."""
     files = {
-        places.log: _read(run.log, "run"),
+        places.log: Places.load(run).hide_bytes(_read(run.log, "run")),
         places.metrics: _read(run.metrics, "extract"),
         places.verdict: _read(run.verdict, "gate"),
-        places.report: report.encode(),
+        places.report: report,
     }
     if documents.anchors is not None:
         files[places.anchors] = _read(run.anchors, "anchors")
@@ -196,6 +231,7 @@ def _close(
     order: Path,
     note: str,
     evidence: tuple[str, ...],
+    bundle: Bundle,
 ) -> None:
     """Close the work order; nothing is written before all that is to be written is known."""
     commit, dirty = verified_commit(documents.run)
@@ -207,6 +243,7 @@ def _close(
         dirty=dirty,
         closed_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         evidence=evidence,
+        manifest_sha256=bundle.manifest_sha256,
     )
     backlog = project.ctx / "backlog" / "backlog.yaml"
     session = project.ctx / "session_trifecta_dope.md"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from soakproof.model import Operation
-from soakproof.proc import Capture, Child, Ended
+from soakproof.proc import Capture, Child, Ended, cpu_ticks, where_it_waits
 
 __all__ = ["Launch", "Listener", "Running", "Storm"]
 
@@ -44,6 +44,15 @@ class Running:
     capture: Capture
     killed_for: str | None = None
     findings: dict[str, object] | None = None
+    suspect: _Suspect | None = None
+
+
+@dataclass(slots=True)
+class _Suspect:
+    """An operation past its deadline: does it still do something when all others have ended?"""
+
+    alone_since_ns: int | None = None
+    ticks: int | None = None
 
 
 class Listener(Protocol):
@@ -73,7 +82,10 @@ class Storm:
 
     Args:
         slots: processes at once.
-        deadline_ms: an operation that takes longer is killed with its group.
+        deadline_ms: an operation that takes longer is suspect. No others are started until it has
+            ended; if it still runs when all others have ended, it gets a second period of the same
+            length and is killed with its group: ``hung`` if it used no CPU in that period,
+            ``deadline`` if it did.
         listener: who is told.
         scratch: folder for the output of operations under way.
     """
@@ -118,7 +130,7 @@ class Storm:
         source: Iterator[Operation] | None = operations
         while True:
             for slot in range(len(self._captures)):
-                if self.stopping or slot in self._running:
+                if self.stopping or slot in self._running or self._suspects():
                     continue
                 if slot not in self._parked and source is not None:
                     operation = None if enough() else next(source, None)
@@ -148,6 +160,8 @@ class Storm:
                 capture.close()
 
     def _on_signal(self, number: int, _frame: object) -> None:
+        if self.stopping:  # asked twice: no longer in order, but children are still reaped
+            raise KeyboardInterrupt
         self.stopping = signal.Signals(number).name
 
     def _start(self, slot: int, operation: Operation) -> None:
@@ -169,18 +183,31 @@ class Storm:
             pause_ms = self._listener.tick(self._running)
             self._next_tick_ns = time.monotonic_ns() + pause_ms * _NS_PER_MS
             return  # a tick may have made a parked operation ready
-        first_end_ns = min(
-            (running.child.started_ns + self._deadline_ns for running in self._running.values()),
-            default=self._next_tick_ns,
-        )
-        pause_s = max(0, min(self._next_tick_ns, first_end_ns) - now_ns) / 1e9
-        for fd, _ in self._epoll.poll(pause_s + 0.001):
+        for fd, _ in self._epoll.poll((self._next_tick_ns - now_ns) / 1e9 + 0.001):
             if fd in self._worker_of_fd:
                 self._finish(self._running[self._worker_of_fd[fd]])
-        now_ns = time.monotonic_ns()
+        self._watch(time.monotonic_ns())
+
+    def _suspects(self) -> bool:
+        return any(running.suspect for running in self._running.values())
+
+    def _watch(self, now_ns: int) -> None:
+        """Look at operations past their deadline; kill those that had their second period."""
         for running in self._running.values():
-            if running.child.started_ns + self._deadline_ns <= now_ns and not running.killed_for:
-                running.killed_for = "deadline"
+            if running.child.started_ns + self._deadline_ns <= now_ns and not running.suspect:
+                running.suspect = _Suspect()
+        if not all(running.suspect for running in self._running.values()):
+            return
+        for running in self._running.values():
+            suspect, pid = running.suspect, running.child.pid
+            if suspect is None or running.killed_for:
+                continue
+            if suspect.alone_since_ns is None:
+                suspect.alone_since_ns, suspect.ticks = now_ns, cpu_ticks(pid)
+            elif now_ns - suspect.alone_since_ns >= self._deadline_ns:
+                idle = cpu_ticks(pid) == suspect.ticks
+                running.findings = {"waits": where_it_waits(pid)}
+                running.killed_for = "hung" if idle else "deadline"
                 running.child.kill_group()
 
     def _wind_down(self) -> None:

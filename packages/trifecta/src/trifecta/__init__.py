@@ -1,4 +1,4 @@
-"""trifecta: which symbols are in this module, and where in this project is …?
+"""Which symbols are in this module, and where in this project is …?  See ``AstCache``.
 
 Importing this package loads nothing: every public name is fetched on first use, because a warm
 answer from the command line is one short process whose cost is mostly imports.
@@ -6,7 +6,7 @@ answer from the command line is one short process whose cost is mostly imports.
 
 TYPE_CHECKING = False  # `typing` alone would cost half a bare interpreter start
 if TYPE_CHECKING:
-    from trifecta.api import AstCache, symbols
+    from trifecta.api import AstCache, Symbol, symbols
     from trifecta.errors import InvalidInputError, SourceError, TrifectaError
     from trifecta.memory_cache import InMemoryLRUCache, NullCache
     from trifecta.protocol import Cache
@@ -22,6 +22,7 @@ __all__ = [
     "NullCache",
     "SQLiteCache",
     "SourceError",
+    "Symbol",
     "TrifectaError",
     "__version__",
     "symbols",
@@ -35,6 +36,7 @@ _HOME = {
     "NullCache": "memory_cache",
     "SQLiteCache": "sqlite_cache",
     "SourceError": "errors",
+    "Symbol": "api",
     "TrifectaError": "errors",
     "symbols": "api",
 }
@@ -47,7 +49,6 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'trifecta' has no attribute {name!r}")
     from importlib import import_module
 
-    # importing trifecta.symbols binds the module to this very name: the public one must win
     value: object = getattr(import_module(f"trifecta.{home}"), name)
     globals()[name] = value
     return value

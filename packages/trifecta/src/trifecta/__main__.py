@@ -4,11 +4,13 @@
 thousands of times a day is read by a few comparisons; whatever they do not know goes to ``cli``.
 """
 
+import gc
 import os
 import sys
 
-from trifecta.ask import ask, persist_wanted, say
+from trifecta.ask import ask, persist_wanted
 from trifecta.errors import OutputError
+from trifecta.output import say
 
 
 def main(argv: "list[str] | None" = None) -> int:
@@ -18,7 +20,8 @@ def main(argv: "list[str] | None" = None) -> int:
         plain = _plain(arguments[2:])
         if plain is not None:
             uri, folder, level, persist = plain
-            return ask([uri], folder, persist=persist or persist_wanted(), level=level)
+            return ask(uri, folder, persist=persist or persist_wanted(), level=level)
+    gc.enable()
     from trifecta.cli import run
 
     return run(arguments)
@@ -50,6 +53,7 @@ def entry() -> int:
     Leaves without tearing the interpreter down, which is a sixth of a bare start: every file and
     database has been closed by then, and output is never buffered.
     """
+    gc.disable()  # what is asked once and ends leaves no garbage worth looking for
     try:
         code = main()
     except KeyboardInterrupt:
@@ -60,7 +64,7 @@ def entry() -> int:
         code = error.exit_code
     except SystemExit as leave:  # argparse
         code = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - it is shown as ever; only the way out is ours
         sys.excepthook(*sys.exc_info())
         code = 1
     for stream in (sys.stdout, sys.stderr):

@@ -5,6 +5,7 @@ import sys
 
 from trifecta import __version__
 from trifecta.keys import EXTRACTOR, FORMAT, GRAMMAR
+from trifecta.languages import installed
 from trifecta.lean_sqlite import sqlite
 
 
@@ -20,5 +21,5 @@ def about() -> dict[str, object]:
         "grammar": GRAMMAR,
         "cache_format": FORMAT,
         "extractor": EXTRACTOR,
-        "languages": ["python"],
+        "languages": installed(),
     }

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 DEFAULT_MAX_ENTRIES = 200_000
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 _SHARE = 8  # one value may take an eighth of the room
+PERIOD_MINUTES = 60  # how coarse recency is; see recency
 _BATCH = 64
 _ROOM = 0.95  # make room for some more, so that not every write evicts
 
@@ -56,26 +57,55 @@ def used_bytes(connection: "sqlite3.Connection") -> int:
     return int((pages - free) * size)
 
 
-def evict(connection: "sqlite3.Connection", bounds: Bounds, entries: int) -> tuple[int, int]:
+def evict(
+    connection: "sqlite3.Connection", bounds: Bounds, entries: int, db_path: str
+) -> tuple[int, int]:
     """Delete least recently used rows until there is room; give entries left and rows deleted.
 
     Called within the writer's transaction.  Rows of the same minute go in the order of their
     keys, which are random.
     """
-    if entries <= bounds.max_entries and used_bytes(connection) <= bounds.max_bytes:
+    if 0 <= entries <= bounds.max_entries and used_bytes(connection) <= bounds.max_bytes:
         return entries, 0
+    # before anything is thrown out, the running total is checked: it carries no checksum
+    entries = int(connection.execute("SELECT count(*) FROM entry_v2").fetchone()[0])
     # after a clock was set back, what seems to come from the future is no older than now
-    connection.execute("UPDATE entry_v1 SET used=? WHERE used>?", (minute(), minute()))
+    connection.execute("UPDATE entry_v2 SET used=? WHERE used>?", (minute(), minute()))
+    from trifecta.recency import Recency
+
+    recency = Recency(db_path, minute())
+    chances = entries  # each row gets one: were all in use, the oldest go all the same
     deleted = 0
     most = int(bounds.max_entries * _ROOM) or 1
     room = int(bounds.max_bytes * _ROOM)
     while entries > 1 and (entries > most or used_bytes(connection) > room):
         batch = max(1, min(_BATCH, entries - most if entries > most else _BATCH, entries // 4))
-        connection.execute(
-            "DELETE FROM entry_v1 WHERE id IN (SELECT id FROM entry_v1 ORDER BY used, id LIMIT ?)",
-            (batch,),
-        )
-        entries -= batch
-        deleted += batch
-    connection.execute("PRAGMA incremental_vacuum").fetchall()
+        oldest = connection.execute(
+            "SELECT id, used FROM entry_v2 ORDER BY used, id LIMIT ?", (batch,)
+        ).fetchall()
+        if not oldest:
+            break
+        for row, used in oldest:
+            noted = recency.minute_of(row) if chances else 0
+            chances = max(chances - 1, 0)
+            if noted > used:
+                connection.execute("UPDATE entry_v2 SET used=? WHERE id=?", (noted, row))
+                continue
+            connection.execute("DELETE FROM entry_v2 WHERE id=?", (row,))
+            entries -= 1
+            deleted += 1
+    shrink(connection)
     return entries, deleted
+
+
+def shrink(connection: "sqlite3.Connection") -> None:
+    """Give free pages back to the file system.
+
+    Some versions of Python run only the first step of the pragma, which frees one page.
+    """
+    free = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    while free:
+        connection.execute("PRAGMA incremental_vacuum").fetchall()
+        before, free = free, connection.execute("PRAGMA freelist_count").fetchone()[0]
+        if free >= before:
+            return

@@ -3,12 +3,12 @@
 import argparse
 import time
 
-from trifecta import __version__
+from trifecta import __version__, batch
 from trifecta import telemetry as telemetry_module
-from trifecta.ask import ask, fail, persist_wanted, put_line
+from trifecta.ask import ask, locate_or_fail, persist_wanted, say_trouble
 from trifecta.errors import InvalidInputError, TrifectaError
-from trifecta.jsontext import dumps
-from trifecta.segment import Segment, locate
+from trifecta.output import SHOWN, fail, put
+from trifecta.segment import Segment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Work = Callable[[argparse.Namespace, Segment, Telemetry], dict[str, object]]
 
 EPILOG = (
-    "Answers are one JSON line on standard output. Exit: 0 answered, 2 the question is wrong,"
+    "Answers are JSON lines on standard output. Exit: 0 answered, 2 the question is wrong,"
     " 3 the source does not parse, 1 crash, 130 interrupted."
 )
 
@@ -36,7 +36,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of all commands."""
-    top = _Parser(prog="trifecta", description=__doc__, epilog=EPILOG, allow_abbrev=False)
+    top = _Parser(prog="trifecta", epilog=EPILOG, allow_abbrev=False)
     top.description = "Which symbols are in this module? Where in this project is …?"
     top.add_argument("--version", action="version", version=f"trifecta {__version__}")
     areas = top.add_subparsers(dest="area", required=True, metavar="COMMAND")
@@ -53,11 +53,16 @@ def _add_ast(commands: "argparse._SubParsersAction[_Parser]") -> None:
     symbols = commands.add_parser(
         "symbols", help="print the symbols of modules", epilog=EPILOG, allow_abbrev=False
     )
-    symbols.add_argument("uris", metavar="URI", nargs="+", help="sym://python/mod/<dotted.module>")
+    symbols.add_argument("uris", metavar="URI", nargs="*", help="sym://python/mod/<dotted.module>")
+    symbols.add_argument("--stdin", action="store_true", help="read URIs, one a line")
+    symbols.add_argument("--all", action="store_true", help="every module of the segment")
     symbols.add_argument("--persist-cache", action="store_true", help="use the cache on disk")
+    warm = commands.add_parser("warm", help="fill the cache with every module of the segment")
     clear = commands.add_parser("clear-cache", help="empty the cache", allow_abbrev=False)
     stats = commands.add_parser("cache-stats", help="print what the cache holds and has done")
-    for command in (symbols, clear, stats):
+    for command in (symbols, warm):
+        command.add_argument("--jobs", type=_positive, metavar="N", help="processes that parse")
+    for command in (symbols, warm, clear, stats):
         _add_common(command)
 
 
@@ -84,46 +89,78 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _check_asked(options: argparse.Namespace) -> None:
+    given = bool(options.uris) + options.stdin + options.all
+    if given != 1:
+        raise InvalidInputError(
+            "usage",
+            "what is asked about?",
+            expected="URIs, or --stdin, or --all",
+            found="several of them" if given else "none of them",
+            hint="see trifecta ast symbols --help",
+        )
+
+
 def run(arguments: "Sequence[str]") -> int:
     """Parse *arguments*, run the command, give the exit code."""
     try:
         options = parser().parse_args(arguments)
+        command = f"{options.area}.{options.command}"
+        if command == "ast.symbols":
+            _check_asked(options)
     except InvalidInputError as error:
         fail(error, {})
         return error.exit_code
-    command = f"{options.area}.{options.command}"
     if command == "about.about":
         from trifecta.about import about
 
-        put_line(dumps(about()))
+        put(about())
         return 0
-    if command == "ast.symbols":
+    if command == "ast.symbols" and len(options.uris) == 1:
         persist = options.persist_cache or persist_wanted()
-        return ask(options.uris, options.segment, persist=persist, level=options.telemetry)
+        return ask(options.uris[0], options.segment, persist=persist, level=options.telemetry)
     return _run_on_segment(command.replace("-", "_"), options, _WORK[command])
 
 
 def _run_on_segment(command: str, options: argparse.Namespace, work: "Work") -> int:
     started = time.monotonic_ns()
-    args: dict[str, object] = {"segment": options.segment[:200]}
+    args: dict[str, object] = {"segment": options.segment[:SHOWN]}
     if "query" in options:
-        args.update(query=options.query[:200], limit=options.limit)
-    telemetry: Telemetry | None = None
-    code = 0
+        args.update(query=options.query[:SHOWN], limit=options.limit)
+    segment = locate_or_fail(command, args, options.segment, options.telemetry)
+    if segment is None:
+        return 2
+    telemetry = telemetry_module.for_segment(segment.root, segment.id, options.telemetry)
     try:
-        segment = locate(options.segment)
-        telemetry = telemetry_module.for_segment(segment.root, segment.id, options.telemetry)
-        result = work(options, segment, telemetry)
+        result = {"status": "ok", "exit_code": 0, **work(options, segment, telemetry)}
     except TrifectaError as error:
+        result = {"status": "error", "kind": error.kind, "exit_code": error.exit_code}
         fail(error, args)
-        result, code = {"status": "error", "kind": error.kind}, error.exit_code
-    else:
-        result = {"status": "ok", **result}
-    result["exit_code"] = code
-    if telemetry is None:
-        telemetry = telemetry_module.for_segment("", "", options.telemetry)
     telemetry.emit(command, args, result, (time.monotonic_ns() - started) / 1e6, last=True)
-    return code
+    say_trouble(telemetry)
+    code = result["exit_code"]
+    return code if isinstance(code, int) else 1
+
+
+def _symbols(
+    options: argparse.Namespace, segment: Segment, telemetry: "Telemetry"
+) -> dict[str, object]:
+    if options.all:
+        uris = batch.every_module(segment)
+    else:
+        uris = batch.lines_of_stdin() if options.stdin else iter(options.uris)
+    persist = options.persist_cache or persist_wanted()
+    jobs = batch.jobs_wanted(options.jobs) if options.all else 1
+    return batch.answer_all(segment, telemetry, uris, persist=persist, jobs=jobs)
+
+
+def _warm(
+    options: argparse.Namespace, segment: Segment, telemetry: "Telemetry"
+) -> dict[str, object]:
+    jobs = batch.jobs_wanted(options.jobs)
+    done = batch.warm(segment, telemetry, jobs)
+    put({"status": "ok", "segment_id": segment.id, **done})
+    return done
 
 
 def _clear_cache(
@@ -132,7 +169,7 @@ def _clear_cache(
     from trifecta.maintenance import clear_cache
 
     answer = clear_cache(segment, telemetry)
-    put_line(dumps(answer))
+    put(answer)
     return {"cleared": answer["cleared"]}
 
 
@@ -142,7 +179,7 @@ def _cache_stats(
     from trifecta.maintenance import cache_stats
 
     answer = cache_stats(segment)
-    put_line(dumps(answer))
+    put(answer)
     return {"entries": answer["entries"]}
 
 
@@ -152,8 +189,8 @@ def _sync(
     from trifecta.search.command import sync
 
     answer = sync(segment, telemetry)
-    put_line(dumps(answer))
-    return {name: answer[name] for name in ("files", "read", "removed")}
+    put(answer)
+    return {name: answer[name] for name in ("index", "files", "read", "removed")}
 
 
 def _search(
@@ -165,6 +202,8 @@ def _search(
 
 
 _WORK: "dict[str, Work]" = {
+    "ast.symbols": _symbols,
+    "ast.warm": _warm,
     "ast.clear-cache": _clear_cache,
     "ast.cache-stats": _cache_stats,
     "ctx.sync": _sync,

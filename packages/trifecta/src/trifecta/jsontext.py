@@ -15,12 +15,12 @@ def _escape(text: str) -> str:
     try:
         from _json import encode_basestring_ascii as escape
     except ImportError:  # an interpreter without the accelerator
-        from json.encoder import py_encode_basestring_ascii as escape  # type: ignore[attr-defined]
+        from json.encoder import py_encode_basestring_ascii as escape
     escaped: str = escape(text)
     return escaped
 
 
-def dumps(value: object) -> str:
+def dumps(value: object) -> str:  # noqa: PLR0911 - one for each kind of value
     """Give the compact JSON text of plain values, lists and dicts with string keys."""
     if isinstance(value, str):
         return quote(value)

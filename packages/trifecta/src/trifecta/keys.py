@@ -1,10 +1,10 @@
 """Content-addressed keys: what an answer depends on is in its key, so it cannot go stale."""
 
 import sys
-
 from _blake2 import blake2b
+from zlib import crc32
 
-FORMAT = 1  # of the database; see sqlite_cache
+FORMAT = 2  # of the database; see sqlite_cache
 EXTRACTOR = 1  # raise it whenever the same file would be answered differently
 KEY_BYTES = 16
 GRAMMAR = f"python-{sys.version_info[0]}.{sys.version_info[1]}"
@@ -29,6 +29,22 @@ def row_id(key: bytes) -> int:
     return int.from_bytes(key[:8], "big", signed=True)
 
 
-def checksum(key: bytes, value: bytes) -> bytes:
-    """Bind a value to its key, so that a torn, foreign or altered row is noticed."""
-    return blake2b(value, digest_size=KEY_BYTES, key=key).digest()
+def pack(key: bytes, value: bytes, minute: int) -> bytes:
+    """Give the stored form of a value: checksum, key, minute of writing, value.
+
+    One column is read a tenth faster than four.  The checksum is there for torn, foreign and
+    altered rows, not against an enemy: CRC-32 takes a quarter of the time of BLAKE2.
+    It starts from a part of the key, so that a value under a foreign key does not pass either.
+    """
+    check = crc32(value, int.from_bytes(key[8:12], "big"))
+    return check.to_bytes(4, "big") + key + minute.to_bytes(4, "big") + value
+
+
+def unpack(blob: object, key: bytes) -> "tuple[bytes, int] | None":
+    """Give value and minute of a stored form that is whole and belongs to *key*, else None."""
+    if type(blob) is not bytes or blob[4:20] != key:
+        return None
+    value = blob[24:]
+    if crc32(value, int.from_bytes(key[8:12], "big")) != int.from_bytes(blob[:4], "big"):
+        return None
+    return value, int.from_bytes(blob[20:24], "big")

@@ -30,7 +30,7 @@ def load() -> "object":
 
 def _load_lean(wrapper: "object") -> "object":
     def lru_cache(maxsize: int) -> object:
-        return lambda function: wrapper(function, maxsize, False, tuple)  # type: ignore[operator]
+        return lambda function: wrapper(function, maxsize, False, tuple)  # type: ignore[operator]  # noqa: FBT003
 
     stand_in = type(sys)("functools")
     stand_in.lru_cache = lru_cache  # type: ignore[attr-defined]

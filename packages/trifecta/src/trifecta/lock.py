@@ -7,6 +7,12 @@ platform without ``fcntl`` it is ``filelock`` itself.  Readers never come here.
 import os
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
+    from filelock import BaseFileLock
+
 DEFAULT_TIMEOUT_MS = 5000
 _FIRST_PAUSE_S = 0.001
 _LONGEST_PAUSE_S = 0.025
@@ -31,7 +37,7 @@ class LockTimeoutError(Exception):
 class WriteLock:
     """An exclusive lock on *path*; ``waited_ms`` is None unless the first attempt failed."""
 
-    __slots__ = ("_fd", "path", "timeout_ms", "waited_ms")
+    __slots__ = ("_fd", "_portable", "path", "timeout_ms", "waited_ms")
 
     def __init__(self, path: str, timeout_ms: int) -> None:
         """Prepare; nothing is opened yet."""
@@ -39,6 +45,7 @@ class WriteLock:
         self.timeout_ms = timeout_ms
         self.waited_ms: float | None = None
         self._fd = -1
+        self._portable: BaseFileLock | None = None
 
     def acquire(self) -> None:
         """Open the lock file and lock it.
@@ -61,8 +68,10 @@ class WriteLock:
 
     def _attempt(self) -> bool:
         """Try once; true when the lock is ours and its file is still the one at the path."""
-        import fcntl
-
+        try:
+            import fcntl
+        except ImportError:
+            return self._attempt_portably()
         if self._fd < 0:
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -77,6 +86,17 @@ class WriteLock:
         self.release()  # it was removed or replaced meanwhile: whoever comes next has another
         return False
 
+    def _attempt_portably(self) -> bool:
+        from filelock import FileLock, Timeout
+
+        if self._portable is None:
+            self._portable = FileLock(self.path, timeout=0)
+        try:
+            self._portable.acquire()
+        except Timeout:
+            return False
+        return True
+
     def _still_there(self) -> bool:
         mine = os.fstat(self._fd)
         try:
@@ -87,11 +107,13 @@ class WriteLock:
 
     def release(self) -> None:
         """Give the lock back by closing its descriptor."""
+        if self._portable is not None:
+            self._portable.release()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
-    def __enter__(self) -> "WriteLock":
+    def __enter__(self) -> "Self":
         """Acquire."""
         self.acquire()
         return self

@@ -7,15 +7,16 @@ a row that passes is right however old it is.  Whatever else is seen (no row, ga
 means "not here", and ``sqlite_cache`` decides what to make of it.
 """
 
-from trifecta.keys import checksum, row_id
+from trifecta.keys import row_id, unpack
 from trifecta.lean_sqlite import sqlite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
 
-SELECT = "SELECT key, chk, used, value FROM entry_v1 WHERE id=?"
-SELECT_SLOT = "SELECT 1 FROM entry_v1 WHERE slot=? LIMIT 1"
+SELECT = "SELECT value FROM entry_v2 WHERE id=?"
+# the index of slots leaves out 0 and is used only by a query that leaves it out too
+SELECT_SLOT = "SELECT 1 FROM entry_v2 WHERE slot=? AND slot<>0 LIMIT 1"
 
 ABSENT = "absent"
 CHANGED = "content_changed"  # the same question was answered for other bytes
@@ -69,7 +70,5 @@ def select(connection: "sqlite3.Connection", key: bytes, slot: int) -> Found:
     if row is None:
         known = slot and connection.execute(SELECT_SLOT, (slot,)).fetchone()
         return Found(None, CHANGED if known else ABSENT)
-    stored_key, check, used, value = row
-    if stored_key != key or type(value) is not bytes or checksum(key, value) != check:
-        return Found(None, DAMAGED_ROW)
-    return Found(value, "", used if type(used) is int else 0)
+    whole = unpack(row[0], key)
+    return Found(None, DAMAGED_ROW) if whole is None else Found(whole[0], "", whole[1])

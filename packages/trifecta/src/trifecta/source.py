@@ -24,36 +24,75 @@ def find(segment: Segment, target: Target) -> tuple[str, int]:
     """Open the module's file; give its path relative to the segment and the descriptor.
 
     A package wins over a module of the same name, the segment's own folder over its ``src``,
-    as Python's import system would have it.
+    as Python's import system would have it.  Raises FileNotFoundError and InvalidInputError.
     """
-    stem = "/".join(target.parts)
-    if "/" in "".join(target.parts) or "\0" in stem:
-        raise _unknown(segment, target)
-    for path in (f"{stem}/__init__.py", f"{stem}.py", f"src/{stem}/__init__.py", f"src/{stem}.py"):
+    for path in _candidates(target):
         try:
             return path, os.open(f"{segment.root}/{path}", _READ_FLAGS)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as problem:
             raise _unreadable(path, problem) from None
-    raise _unknown(segment, target)
+    raise FileNotFoundError
+
+
+def _candidates(target: Target) -> "tuple[str, ...]":
+    stem = "/".join(target.parts)
+    if target.language != "python":
+        return (stem,)
+    return f"{stem}/__init__.py", f"{stem}.py", f"src/{stem}/__init__.py", f"src/{stem}.py"
+
+
+def _namespace(segment: Segment, target: Target) -> str:
+    """Give the folder of a namespace package (PEP 420) with a slash at its end, or nothing."""
+    if target.language != "python" or target.member:
+        return ""
+    stem = "/".join(target.parts)
+    for path in (f"{stem}/", f"src/{stem}/"):
+        folder = f"{segment.root}/{path}"
+        inside = os.path.realpath(folder).startswith(segment.root.rstrip("/") + "/")
+        if inside and os.path.isdir(folder) and _holds_python(folder):
+            return path
+    return ""
+
+
+def _holds_python(folder: str) -> bool:
+    """Tell whether there is a module in *folder* or in a folder in it."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [(entry.name, entry.is_dir()) for entry in entries]
+    except OSError:
+        return False
+    if any(name.endswith(".py") and not is_dir for name, is_dir in names):
+        return True
+    nested = (f"{folder}{name}/__init__.py" for name, is_dir in names if is_dir)
+    return any(map(os.path.isfile, nested))
 
 
 def read(segment: Segment, target: Target) -> tuple[str, bytes]:
-    """Give the module's relative path and the bytes of one version of it."""
-    path, descriptor = find(segment, target)
+    """Give the module's relative path and the bytes of one version of it.
+
+    A namespace package is a folder: its path ends with a slash, and it has no bytes.
+    """
+    try:
+        path, descriptor = find(segment, target)
+    except FileNotFoundError:
+        folder = _namespace(segment, target)
+        if folder:
+            return folder, b""
+        raise _unknown(segment, target) from None
     try:
         _check_regular(path, descriptor)
         _check_inside(segment, path, descriptor)
         try:
-            return path, _read_settled(segment, path, descriptor)
+            return path, _read_settled(path, descriptor)
         except OSError as problem:
             raise _unreadable(path, problem) from None
     finally:
         os.close(descriptor)
 
 
-def _read_settled(segment: Segment, path: str, descriptor: int) -> bytes:
+def _read_settled(path: str, descriptor: int) -> bytes:
     """Read until nothing changed meanwhile (or give the last reading of a file that never rests).
 
     A rename over the path gives a new file and leaves ours whole.  A rewrite in place shows in the
@@ -131,11 +170,12 @@ def _check_inside(segment: Segment, path: str, descriptor: int) -> None:
 
 def _unknown(segment: Segment, target: Target) -> InvalidInputError:
     stem = "/".join(target.parts)
+    wanted = f"{stem}.py or {stem}/__init__.py (or below src/)"
     return InvalidInputError(
         "unknown_module",
         f"unknown module {target.module!r}",
-        expected=f"{stem}.py or {stem}/__init__.py (or below src/)",
-        found="neither",
+        expected=wanted if target.language == "python" else stem,
+        found="nothing",
         where=repr(segment.root),
         hint="check the name or give another --segment",
     )

@@ -8,16 +8,17 @@ event and by the return value.
 import os
 
 from trifecta import trouble
-from trifecta.bounds import Bounds, evict, minute
+from trifecta.bounds import PERIOD_MINUTES, Bounds, evict, minute, shrink
 from trifecta.guarded import GuardedDatabase, Schema, UnavailableError
-from trifecta.keys import FORMAT, checksum, row_id
+from trifecta.keys import FORMAT, KEY_BYTES, pack, row_id, unpack
 from trifecta.lean_sqlite import sqlite
-from trifecta.peek import DAMAGED_ROW, FAILED, Found, database_uri, peek, select
+from trifecta.peek import DAMAGED_ROW, FAILED, SELECT, Found, database_uri, select
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from typing import Self
 
     from trifecta.guarded import Event
 
@@ -29,29 +30,29 @@ SCHEMA = Schema(
     APPLICATION_ID,
     FORMAT,
     (
-        "CREATE TABLE entry_v1(id INTEGER PRIMARY KEY, key BLOB NOT NULL, chk BLOB NOT NULL,"
-        " used INTEGER NOT NULL, slot INTEGER NOT NULL, value BLOB NOT NULL)",
-        "CREATE INDEX entry_v1_slot ON entry_v1(slot) WHERE slot<>0",
-        "CREATE INDEX entry_v1_used ON entry_v1(used)",
-        "CREATE TABLE total_v1(one INTEGER PRIMARY KEY CHECK(one=1), entries INTEGER NOT NULL,"
-        " evicted INTEGER NOT NULL)",
-        "INSERT INTO total_v1 VALUES(1, 0, 0)",
+        """CREATE TABLE entry_v2(id INTEGER PRIMARY KEY, used INTEGER NOT NULL,
+        slot INTEGER NOT NULL, value BLOB NOT NULL)""",
+        "CREATE INDEX entry_v2_slot ON entry_v2(slot) WHERE slot<>0",
+        "CREATE INDEX entry_v2_used ON entry_v2(used)",
+        """CREATE TABLE total_v2(one INTEGER PRIMARY KEY CHECK(one=1), entries INTEGER NOT NULL,
+        evicted INTEGER NOT NULL)""",
+        "INSERT INTO total_v2 VALUES(1, 0, 0)",
     ),
+)
+
+DELETE_VERSIONS = (
+    "DELETE FROM entry_v2 WHERE slot=? AND slot<>0 AND id<>? AND id NOT IN (SELECT id FROM"
+    " entry_v2 WHERE slot=? AND slot<>0 AND id<>? ORDER BY used DESC, id LIMIT ?)"
 )
 
 # What a read can find out that a write must look into before it trusts the file.
 _SUSPECT = {trouble.DAMAGED, DAMAGED_ROW}
 
 
-def ast_db_path(cache_dir: str, segment_id: str) -> str:
-    """Give the path of a segment's symbol database."""
-    return f"{cache_dir}/ast_cache_{segment_id}.db"
-
-
 class SQLiteCache:
     """A bounded cache on disk; safe beside any number of other processes.
 
-    Keys are digests of all that the value depends on (see ``keys``), values are bytes.
+    Keys are digests of all that the value depends on (16 bytes, see ``keys``), values are bytes.
     """
 
     def __init__(
@@ -85,25 +86,58 @@ class SQLiteCache:
             keep_open=keep_open,
         )
         self._reader: sqlite3.Connection | None = None
+        self._reader_identity = (0, 0)
+        self._execute: Callable[..., sqlite3.Cursor] = _not_open
+        self._stale_before = 0
 
     # ------------------------------------------------------------------ reading
 
     def get(self, key: bytes) -> bytes | None:
         """Give the value of *key*, or None.  Writes nothing, waits for nobody."""
-        return self.look(key).value
+        try:
+            row = self._execute(SELECT, (int.from_bytes(key[:8], "big", signed=True),)).fetchone()
+            value, used = unpack(row[0], key)  # type: ignore[misc]
+        except (TypeError, AttributeError, UnicodeDecodeError, sqlite.Error):
+            return self.look(key).value  # not there, not whole or not open: find out which
+        if self._stale_before > used:
+            self._note_use(key, used)
+        return value
 
     def look(self, key: bytes, slot: int = 0) -> Found:
         """Give the value of *key*, or the reason why it is not to be had."""
         found = self._select(key, slot)
-        if found.value is None and self._reader is not None:
-            self._close_reader()  # the file may have been replaced: look at the present one next
+        if found.value is not None:
+            self._note_use(key, found.used)
+        elif self._reader is not None and self._replaced():
+            self._close_reader()
+            found = self._select(key, slot)
         return found
 
-    def look_once(self, key: bytes, slot: int) -> Found:
-        """Look as a process does that asks once: without a lock where that is enough."""
-        found = peek(self.db_path, key, slot)
-        if found.value is not None or (found.reason != FAILED and not self._log_has_content()):
-            return found
+    def _note_use(self, key: bytes, used: int) -> None:
+        """Note beside the database that an entry is in use whose row says so no longer."""
+        now = minute()
+        self._stale_before = now - PERIOD_MINUTES + 1
+        if used < self._stale_before:
+            from trifecta.recency import touch
+
+            touch(self.db_path, row_id(key), now)
+
+    def _replaced(self) -> bool:
+        """Tell whether another file is at the path than the one that is open."""
+        try:
+            state = os.stat(self.db_path)
+        except OSError:
+            return True
+        return (state.st_ino, state.st_dev) != self._reader_identity
+
+    def look_again(self, key: bytes, slot: int, peeked: Found) -> Found:
+        """Look properly where a ``peek`` that found nothing is not enough; keep nothing open."""
+        if peeked.reason != FAILED and not self._log_has_content():
+            return peeked
+        from trifecta.shm_probe import stuck
+
+        if stuck(self.db_path):
+            return Found(None, "database_busy")
         properly = self._select(key, slot)
         self._close_reader()
         return properly
@@ -139,16 +173,20 @@ class SQLiteCache:
 
     def _open_reader(self) -> "sqlite3.Connection | None":
         try:
-            os.stat(self.db_path)
+            state = os.stat(self.db_path)
         except FileNotFoundError:
             return None
-        return sqlite.connect(
+        self._reader_identity = (state.st_ino, state.st_dev)
+        reader = sqlite.connect(
             database_uri(self.db_path, "mode=ro"),
             timeout=_READ_TIMEOUT_S,
             isolation_level=None,
             check_same_thread=False,
             uri=True,
         )
+        self._execute = reader.execute
+        self._stale_before = minute() - PERIOD_MINUTES + 1
+        return reader
 
     # ------------------------------------------------------------------ writing
 
@@ -166,6 +204,8 @@ class SQLiteCache:
         report = self._guarded.on_event
         fitting: list[tuple[bytes, bytes, int]] = []
         for entry in entries:
+            if len(entry[0]) != KEY_BYTES:
+                raise ValueError(f"a key is a digest of {KEY_BYTES} bytes, found {len(entry[0])}")
             if len(entry[1]) <= self.bounds.max_value_bytes:
                 fitting.append(entry)
             else:
@@ -188,19 +228,18 @@ class SQLiteCache:
         added = 0
         for key, value, slot in entries:
             number = row_id(key)
-            known = connection.execute("SELECT 1 FROM entry_v1 WHERE id=?", (number,)).fetchone()
+            known = connection.execute("SELECT 1 FROM entry_v2 WHERE id=?", (number,)).fetchone()
             connection.execute(
-                "INSERT OR REPLACE INTO entry_v1(id, key, chk, used, slot, value)"
-                " VALUES(?, ?, ?, ?, ?, ?)",
-                (number, key, checksum(key, value), now, slot, value),
+                "INSERT OR REPLACE INTO entry_v2(id, used, slot, value) VALUES(?, ?, ?, ?)",
+                (number, now, slot, pack(key, value, now)),
             )
             added += known is None
             if slot:
                 added -= self._forget_versions(connection, slot, number)
-        total = connection.execute("SELECT entries FROM total_v1").fetchone()[0] + added
-        total, evicted = evict(connection, self.bounds, total)
+        total = connection.execute("SELECT entries FROM total_v2").fetchone()[0] + added
+        total, evicted = evict(connection, self.bounds, total, self.db_path)
         connection.execute(
-            "UPDATE total_v1 SET entries=?, evicted=evicted+?",
+            "UPDATE total_v2 SET entries=?, evicted=evicted+?",
             (total, evicted),
         )
         return evicted
@@ -208,8 +247,7 @@ class SQLiteCache:
     def _forget_versions(self, connection: "sqlite3.Connection", slot: int, keep: int) -> int:
         """Delete all but the newest few answers to one question; give their number."""
         cursor = connection.execute(
-            "DELETE FROM entry_v1 WHERE slot=? AND id<>? AND id NOT IN"
-            " (SELECT id FROM entry_v1 WHERE slot=? AND id<>? ORDER BY used DESC, id LIMIT ?)",
+            DELETE_VERSIONS,
             (slot, keep, slot, keep, _VERSIONS_KEPT - 1),
         )
         return max(cursor.rowcount, 0)
@@ -218,16 +256,27 @@ class SQLiteCache:
         """Delete all entries; give their number, or None when the database could not be had."""
 
         def work(connection: "sqlite3.Connection") -> int:
-            count = connection.execute("SELECT count(*) FROM entry_v1").fetchone()[0]
-            connection.execute("DELETE FROM entry_v1")
-            connection.execute("UPDATE total_v1 SET entries=0, evicted=0")
-            connection.execute("PRAGMA incremental_vacuum").fetchall()
+            count = connection.execute("SELECT count(*) FROM entry_v2").fetchone()[0]
+            connection.execute("DELETE FROM entry_v2")
+            connection.execute("UPDATE total_v2 SET entries=0, evicted=0")
+            shrink(connection)
             return int(count)
 
         try:
             return self._guarded.write(work)
         except UnavailableError:
             return None
+
+    def verify(self) -> bool:
+        """Check the whole file under the lock and make it anew if it is damaged.
+
+        Costs about a millisecond a megabyte.  False when the database could not be had.
+        """
+        try:
+            self._guarded.write(lambda _: None, suspect=True)
+        except UnavailableError:
+            return False
+        return True
 
     # ------------------------------------------------------------------ the rest
 
@@ -242,8 +291,8 @@ class SQLiteCache:
                 state = "no_database"
             else:
                 self._reader = reader
-                entries = reader.execute("SELECT count(*) FROM entry_v1").fetchone()[0]
-                evicted = reader.execute("SELECT evicted FROM total_v1").fetchone()[0]
+                entries = reader.execute("SELECT count(*) FROM entry_v2").fetchone()[0]
+                evicted = reader.execute("SELECT evicted FROM total_v2").fetchone()[0]
         except (sqlite.Error, OSError) as problem:
             state = self._read_trouble(problem)
         return {
@@ -256,6 +305,7 @@ class SQLiteCache:
 
     def _close_reader(self) -> None:
         reader, self._reader = self._reader, None
+        self._execute = _not_open
         if reader is not None:
             reader.close()
 
@@ -264,13 +314,18 @@ class SQLiteCache:
         self._close_reader()
         self._guarded.close()
 
-    def __enter__(self) -> "SQLiteCache":
+    def __enter__(self) -> "Self":
         """Give the cache itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
         """Close."""
         self.close()
+
+
+def _not_open(*_: object) -> "sqlite3.Cursor":
+    """Stand in for a reader that is not open."""
+    raise TypeError
 
 
 def _size(path: str) -> int:

@@ -26,9 +26,7 @@ POSIX_LOCALE = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOC
         ("sym://python/mod/\udcff", "bad_uri"),
     ],
 )
-def test_a_bad_question_is_told_what_was_expected(
-    trifecta: Trifecta, uri: str, kind: str
-) -> None:
+def test_a_bad_question_is_told_what_was_expected(trifecta: Trifecta, uri: str, kind: str) -> None:
     answer = trifecta.run("ast", "symbols", uri, "--segment", str(trifecta.root))
 
     assert answer.code == 2
@@ -137,7 +135,7 @@ def test_whatever_python_reads_is_read(
         (b"\x7fELF\x00\x01\x02", "null_byte", 1, 4),
     ],
 )
-def test_what_does_not_parse_is_an_error_with_its_place(  # noqa: PLR0917
+def test_what_does_not_parse_is_an_error_with_its_place(
     trifecta: Trifecta, content: bytes, kind: str, line: int, col: int, env: dict[str, str]
 ) -> None:
     trifecta.write("bad.py", content)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
@@ -32,15 +33,15 @@ def other_schema(path: Path) -> None:
 
 def same_table_other_columns(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("CREATE TABLE entry_v1(a, b)")
+        connection.execute("CREATE TABLE entry_v2(a, b)")
         connection.commit()
 
 
 def older_format(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA application_id=1953654369")
-        connection.execute("PRAGMA user_version=0")
-        connection.execute("CREATE TABLE entry_v0(a, b)")
+        connection.execute("PRAGMA user_version=1")
+        connection.execute("CREATE TABLE entry_v1(a, b)")
         connection.commit()
 
 
@@ -136,8 +137,8 @@ def test_altered_bytes_in_a_stored_value_are_never_served(trifecta: Trifecta) ->
 def test_a_newer_format_is_left_alone_and_not_used(trifecta: Trifecta) -> None:
     trifecta.symbols("sample")
     with contextlib.closing(sqlite3.connect(trifecta.ast_db)) as connection:
-        connection.execute("ALTER TABLE entry_v1 RENAME TO entry_v2")
-        connection.execute("PRAGMA user_version=2")
+        connection.execute("ALTER TABLE entry_v2 RENAME TO entry_v3")
+        connection.execute("PRAGMA user_version=3")
     before = trifecta.ast_db.read_bytes()
     trifecta.forget_events()
     answer = trifecta.symbols("sample")
@@ -150,7 +151,7 @@ def test_a_newer_format_is_left_alone_and_not_used(trifecta: Trifecta) -> None:
 def test_a_newer_format_with_our_table_is_not_written_either(trifecta: Trifecta) -> None:
     trifecta.symbols("sample")
     with contextlib.closing(sqlite3.connect(trifecta.ast_db)) as connection:
-        connection.execute("PRAGMA user_version=2")
+        connection.execute("PRAGMA user_version=3")
     trifecta.write("other.py", "def other(): pass\n")
     trifecta.forget_events()
 
@@ -251,7 +252,7 @@ def test_rows_that_are_still_in_the_log_are_hits(trifecta: Trifecta) -> None:
     trifecta.forget_events()
     with contextlib.closing(sqlite3.connect(trifecta.ast_db)) as reader:
         reader.execute("BEGIN")
-        reader.execute("SELECT count(*) FROM entry_v1").fetchone()
+        reader.execute("SELECT count(*) FROM entry_v2").fetchone()
         trifecta.symbols("other")  # cannot move the log while the reader looks
         assert trifecta.symbols("other").names == ["other"]
 
@@ -343,3 +344,45 @@ def test_a_torn_line_is_not_glued_onto_the_next(trifecta: Trifecta) -> None:
 
     assert lines[0] == b'{"ts":"torn'
     assert len(lines) == 4
+
+
+def test_an_interrupt_while_waiting_is_exit_130(trifecta: Trifecta) -> None:
+    lock = lock_of(trifecta.ast_db)
+    uri = "sym://python/mod/sample"
+    with (
+        held(lock),
+        trifecta.start("ast", "symbols", uri, "--persist-cache") as process,
+    ):
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b'{"status":"ok"')
+        while not has_open(process.pid, lock):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert process.stderr is not None
+        assert process.stderr.read() == b"trifecta: interrupted\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["se g?m#e%20n't", "ünï", os.fsdecode(b"odd\xff"), ".hidden", "-x"]
+)
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    root = tmp_path / name
+    root.mkdir()
+    subject = Trifecta(root)
+    subject.write("mod.py", "def f(): pass\n")
+    for _ in range(2):
+        answer = subject.run(
+            "ast", "symbols", "sym://python/mod/mod", f"--segment={root}", "--persist-cache"
+        )
+        assert answer.names == ["f"]
+    assert subject.commands()[-2:] == ["ast.cache.hit", "ast.symbols"]
+    assert subject.run("ctx", "search", f"--segment={root}", "--query", "f").json["hits"]
+
+
+def test_the_cache_may_not_be_ours_to_enter(trifecta: Trifecta) -> None:
+    trifecta.ast_db.mkdir(parents=True)
+    answer = trifecta.symbols("sample")
+
+    assert (answer.code, answer.names) == (0, NAMES)
+    assert "ast.cache.write" not in trifecta.commands()

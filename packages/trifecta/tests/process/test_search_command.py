@@ -40,7 +40,9 @@ def test_identifiers_are_found_by_their_parts(corpus: Trifecta, query: str) -> N
     assert paths(corpus, query)[0] == "pkg/store.py"
 
 
-@pytest.mark.parametrize("query", ["", "   ", '"', "***", "AND", "a OR", "NEAR(", "ü", "'; --", "^"])
+@pytest.mark.parametrize(
+    "query", ["", "   ", '"', "***", "AND", "a OR", "NEAR(", "ü", "'; --", "^"]
+)
 def test_no_query_is_a_syntax_error(corpus: Trifecta, query: str) -> None:
     assert corpus.search(query).code == 0
 
@@ -135,3 +137,19 @@ def test_integrity_after_it_all(corpus: Trifecta) -> None:
     corpus.search("fetch")
     with contextlib.closing(sqlite3.connect(corpus.ctx_db)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+
+
+def test_a_small_change_is_answered_before_the_lock_is_had(corpus: Trifecta) -> None:
+    corpus.search("fetch_row")
+    corpus.write("pkg/more.py", "def fetch_row_again(): ...\n")
+    corpus.forget_events()
+    lock = corpus.ctx_db.with_name(corpus.ctx_db.name + ".lock")
+    with corpus.start("ctx", "search", "--query", "fetch_row_again") as process:
+        with held(lock):
+            assert process.stdout is not None
+            line = process.stdout.readline()  # comes while the lock is ours
+        assert process.wait(60) == 0
+
+    assert b"pkg/more.py" in line
+    assert corpus.event("ctx.search")["result"]["source"] in {"memory", "synced"}
+    assert corpus.search("fetch_row_again").out == line

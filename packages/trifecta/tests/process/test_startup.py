@@ -21,18 +21,17 @@ FORBIDDEN = {
     "sqlite3",
     "trifecta.guarded",
     "trifecta.sqlite_cache",
-    "trifecta.symbols",
+    "trifecta.python_symbols",
     "typing",
 }
 
 
+QUESTION = ("ast", "symbols", "sym://python/mod/sample", "--persist-cache")
+
+
 def imported(trifecta: Trifecta) -> set[str]:
-    script = (
-        "import sys; sys.argv[0] = 'trifecta'\n"
-        "from trifecta.__main__ import entry\n"
-        "entry()\n"
-    )
-    arguments = ["ast", "symbols", "sym://python/mod/sample", "--persist-cache"]
+    script = "import sys; sys.argv[0] = 'trifecta'\nfrom trifecta.__main__ import entry\nentry()\n"
+    arguments = QUESTION
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", script, *arguments],
         capture_output=True,
@@ -65,8 +64,7 @@ def test_a_hit_imports_nothing_that_it_does_not_need(trifecta: Trifecta) -> None
 def test_the_module_form_shows_no_forbidden_import_either(trifecta: Trifecta) -> None:
     trifecta.symbols("sample")
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "trifecta"]
-        + ["ast", "symbols", "sym://python/mod/sample", "--persist-cache"],
+        [sys.executable, "-X", "importtime", "-m", "trifecta", *QUESTION],
         capture_output=True,
         env=trifecta.environment(),
         cwd=trifecta.root,

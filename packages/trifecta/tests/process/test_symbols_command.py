@@ -102,11 +102,15 @@ def test_a_hit_neither_opens_the_lock_nor_changes_a_file(trifecta: Trifecta) -> 
     trifecta.symbols("sample")
     lock = trifecta.ast_db.with_name(trifecta.ast_db.name + ".lock")
     lock.unlink()
-    before = {path: path.stat() for path in trifecta.ast_db.parent.iterdir()}
 
+    def state() -> list[tuple[str, int, int]]:
+        found = [(path.name, path.stat()) for path in trifecta.ast_db.parent.iterdir()]
+        return [(name, stat.st_ctime_ns, stat.st_size) for name, stat in found]
+
+    before = state()
     trifecta.symbols("sample")
 
-    assert {path: path.stat() for path in trifecta.ast_db.parent.iterdir()} == before
+    assert state() == before
 
 
 def test_every_event_says_whose_it_is_and_the_last_how_many(trifecta: Trifecta) -> None:
@@ -238,3 +242,56 @@ def test_the_answer_is_one_line_of_ascii(trifecta: Trifecta) -> None:
     assert answer.out.isascii()
     assert answer.out.count(b"\n") == 1
     assert json.loads(answer.out)["symbols"][0]["signature"] == '(ä="é\\n")'
+
+
+def test_a_type_uri_asks_for_one_definition_and_what_is_in_it(trifecta: Trifecta) -> None:
+    def ask(name: str) -> list[str]:
+        uri = f"sym://python/type/sample:{name}"
+        answers = [trifecta.run("ast", "symbols", uri, "--persist-cache") for _ in range(2)]
+        assert answers[0].out == answers[1].out
+        return answers[0].names
+
+    assert ask("Shape") == ["Shape", "Shape._draw", "Shape.__len__"]
+    assert ask("Shape._draw") == ["Shape._draw"]
+    assert ask("plain.<locals>.nested") == ask("plain.nested") == ["plain.<locals>.nested"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "kind"),
+    [
+        ("sym://python/type/sample:Sha", "unknown_symbol"),
+        ("sym://python/type/sample", "bad_uri"),
+        ("sym://python/type/sample:", "bad_uri"),
+        ("sym://python/type/nowhere:X", "unknown_module"),
+        ("sym://go/mod/a.py", "bad_uri"),
+        ("sym://go/mod/../a.go", "bad_uri"),
+        ("sym://go/type/a.go:X", "bad_uri"),
+    ],
+)
+def test_a_bad_type_or_file_uri_is_refused(trifecta: Trifecta, uri: str, kind: str) -> None:
+    answer = trifecta.run("ast", "symbols", uri, "--persist-cache")
+
+    assert (answer.code, answer.json["error"]["kind"]) == (2, kind)
+
+
+def test_a_namespace_package_has_no_symbols_of_its_own(trifecta: Trifecta) -> None:
+    trifecta.write("spaced/mod.py", "def f(): pass\n")
+    (trifecta.root / "empty").mkdir()
+    answer = trifecta.symbols("spaced")
+
+    assert (answer.json["path"], answer.json["namespace"], answer.names) == ("spaced/", True, [])
+    assert trifecta.symbols("empty").code == 2
+    trifecta.write("spaced/__init__.py", "def own(): pass\n")
+    assert trifecta.symbols("spaced").names == ["own"]
+
+
+def test_another_language_is_answered_or_its_package_named(trifecta: Trifecta) -> None:
+    trifecta.write("cmd/main.go", "package main\n\nfunc main() {}\n")
+    uri = "sym://go/mod/cmd/main.go"
+    answer = trifecta.run("ast", "symbols", uri, "--persist-cache")
+    if "go" in trifecta.run("about").json["languages"]:
+        assert answer.names == ["main"]
+        assert trifecta.run("ast", "symbols", uri, "--persist-cache").out == answer.out
+    else:
+        assert (answer.code, answer.json["error"]["kind"]) == (2, "language_not_installed")
+        assert "trifecta[languages]" in answer.err

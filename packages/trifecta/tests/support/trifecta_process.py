@@ -50,9 +50,7 @@ class Trifecta:
             clean["PYTHONPATH"] = os.environ["PYTHONPATH"]
         return {**clean, **self.env, **(extra or {})}
 
-    def run(
-        self, *args: str, env: Mapping[str, str] | None = None, stdin: bytes = b""
-    ) -> Answer:
+    def run(self, *args: str, env: Mapping[str, str] | None = None, stdin: bytes = b"") -> Answer:
         """Run ``trifecta ARGS`` to its end."""
         done = subprocess.run(
             [sys.executable, "-m", "trifecta", *args],
@@ -86,18 +84,14 @@ class Trifecta:
                 process.kill()
                 process.wait()
 
-    def symbols(
-        self, module: str, *args: str, env: Mapping[str, str] | None = None
-    ) -> Answer:
+    def symbols(self, module: str, *args: str, env: Mapping[str, str] | None = None) -> Answer:
         """Ask for the symbols of *module*, through the persistent cache."""
         uri = f"sym://python/mod/{module}"
         return self.run(
             "ast", "symbols", uri, "--segment", str(self.root), "--persist-cache", *args, env=env
         )
 
-    def search(
-        self, query: str, *args: str, env: Mapping[str, str] | None = None
-    ) -> Answer:
+    def search(self, query: str, *args: str, env: Mapping[str, str] | None = None) -> Answer:
         """Search the segment."""
         return self.run(
             "ctx", "search", "--segment", str(self.root), "--query", query, *args, env=env

@@ -20,8 +20,9 @@ from soakproof.errors import Interrupted, UsageError
 from soakproof.evidence.environment import environment_record
 from soakproof.evidence.revision import HARNESS_PREFIXES, checkout_record, package_record
 from soakproof.model import SCHEMA_VERSION
+from soakproof.places import Places, reveal_plan
 from soakproof.report.progress import Progress
-from soakproof.rundir import LineWriter, Project, RunDir, write_json
+from soakproof.rundir import ChainedLineWriter, LineWriter, Project, RunDir, write_json
 from soakproof.stages.run.soak import Soak
 from soakproof.stages.run.writing import HistoryWriter
 from soakproof.targets.command import about
@@ -41,6 +42,7 @@ def run(project: Project, run_dir: RunDir) -> None:
         Interrupted: Ctrl-C or SIGTERM; what was done so far is on disk.
     """
     plan = schema.load_json(run_dir.plan, "plan", hint="make it with `soakproof clean`")
+    plan, places = reveal_plan(run_dir, plan), Places.load(run_dir)
     if run_dir.history.exists():
         message = (
             f"{run_dir.history}: expected none yet, found one; a run directory is run once: "
@@ -51,7 +53,7 @@ def run(project: Project, run_dir: RunDir) -> None:
     settings = plan["settings"]
     total, duration_s = settings["ops"]["value"], settings["duration_s"]["value"]
     with (
-        LineWriter(run_dir.history) as lines,
+        ChainedLineWriter(run_dir.history, run_dir.run_id, places.hide_bytes) as lines,
         LineWriter(run_dir.samples) as samples,
         Progress(run_dir.log, total=total, duration_s=duration_s) as progress,
     ):

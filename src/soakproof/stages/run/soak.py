@@ -14,12 +14,12 @@ from typing import Any, Final
 from soakproof.faults.fault import Site, Start
 from soakproof.faults.planning import FaultPlanner
 from soakproof.model import Live, Operation, Outcome, Phase, Sample
-from soakproof.proc import Ended
+from soakproof.proc import Ended, processes_that_name
 from soakproof.report.progress import Progress
 from soakproof.rundir import LineWriter, RunDir
 from soakproof.stages.run.active import Active
 from soakproof.stages.run.writing import HistoryWriter
-from soakproof.targets.files import files_by_role, integrity, measure
+from soakproof.targets.files import OTHER, files_by_role, integrity, measure
 from soakproof.targets.target import Places, Target
 from soakproof.workload.schedule import Workload, schedule
 from soakproof.workload.storm import Launch, Running, Storm
@@ -29,6 +29,9 @@ __all__ = ["Soak"]
 _NS_PER_MS: Final = 1_000_000
 _ERROR_CHARS: Final = 300
 _STDERR_TAIL_BYTES: Final = 4096
+
+_ALARMING: Final = (b"traceback", b"malformed", b"database is locked", b"disk i/o error")
+"""What no operation that gave an answer may have on its standard error."""
 
 _MIN_CHAR: Final = 32
 """Below: control characters, which do not belong in a line for people."""
@@ -90,6 +93,7 @@ class Soak:
         self._sample()
         if storm.stopping is None:
             self._probe()
+            self._look_for_leftovers()
         self._history.end(storm.stopping)
         return storm.stopping
 
@@ -191,7 +195,7 @@ class Soak:
             stderr_bytes=stderr_bytes,
             reason=reason,
             error=error,
-            detail=running.findings,
+            detail=_findings(running, tail),
         )
         self._done += 1
         self._progress.completed(outcome, running.operation.op_id, reason, error)
@@ -229,6 +233,14 @@ class Soak:
             )
         )
 
+    def _look_for_leftovers(self) -> None:
+        """Look for what the subject left: processes, and files that play no known part."""
+        roles = self._plan["target"]["cache"]["roles"]
+        strangers = files_by_role(self._target.cache_folder, roles)[OTHER]
+        processes = processes_that_name(str(self._run_dir.segment))
+        detail = {"processes": len(processes), "files": [entry.name for entry in strangers]}
+        self._history.probe("leftovers", detail)
+
     def _probe(self) -> None:
         cache = self._plan["target"]["cache"]
         found = files_by_role(self._target.cache_folder, cache["roles"])
@@ -252,6 +264,16 @@ def _live(running: Running) -> Live:
         return child.send(number)
 
     return Live(running.operation, child.pid, child.started_ns, kill, send)
+
+
+def _findings(running: Running, tail: bytes) -> dict[str, Any] | None:
+    found = dict(running.findings or {})
+    if b"Traceback (most recent call last)" in tail:
+        found["traceback"] = True
+    patterns = [word.decode() for word in _ALARMING if word in tail.lower()]
+    if patterns:
+        found["patterns"] = patterns
+    return found or None
 
 
 def _printable(tail: bytes) -> str:

@@ -1,16 +1,16 @@
 """``ctx sync`` and ``ctx search``: the index behind its lock, and the answer in any case.
 
 A search answers from the present content.  Where the index is in step with the files it is only
-read; where not, it is brought in step under the lock; where that cannot be had, a copy in memory
-is, and the answer is the same.
+read; where not, it is brought in step under the lock.  While somebody else holds the lock, the
+answer comes from a copy in memory that is brought in step, and it is the same answer.
 """
 
 import time
 
-from trifecta.ask import put_line
+from trifecta import trouble
 from trifecta.guarded import GuardedDatabase, UnavailableError
-from trifecta.jsontext import dumps
 from trifecta.lean_sqlite import sqlite
+from trifecta.output import SHOWN, put, put_line
 from trifecta.peek import database_uri
 from trifecta.search import index, query
 from trifecta.search.scan import scan
@@ -18,137 +18,161 @@ from trifecta.search.scan import scan
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
 
-    from trifecta.search.scan import Stamp
     from trifecta.segment import Segment
     from trifecta.telemetry import Telemetry
 
-    Work = Callable[[sqlite3.Connection], list[dict[str, object]]]
+    Hits = list[dict[str, object]]
 
 _READ_TIMEOUT_S = 0.25
-
-
-def _guarded(
-    segment: "Segment", telemetry: "Telemetry", args: dict[str, object]
-) -> GuardedDatabase:
-    def on_event(name: str, result: dict[str, object]) -> None:
-        waited = result.get("waited_ms")
-        timing = waited if isinstance(waited, float) else 0.0
-        telemetry.emit(f"ctx.index.{name}", args, result, timing)
-
-    return GuardedDatabase(segment.ctx_db_path, index.SCHEMA, on_event=on_event, keep_open=False)
+_FEW = 64  # files that are quicker read twice (for memory, then for the index) than waited for
+# what a damaged database may contain, beside what SQLite itself notices
+_ODD = (TypeError, ValueError, OverflowError)
 
 
 def sync(segment: "Segment", telemetry: "Telemetry") -> dict[str, object]:
     """Bring the index in step; give what was done.  A degraded index is no error."""
-    files = scan(segment.root)
-    guarded = _guarded(segment, telemetry, {"segment": segment.root})
-    state = "stored"
-    try:
-        done = guarded.write(lambda at: index.bring_up_to_date(at, segment.root, files))
-    except UnavailableError as problem:
-        state = problem.reason
-        done = {"files": len(files), "read": 0, "removed": 0}
-    return {"status": "ok", "segment_id": segment.id, "index": state, **done}
+    return _Search(segment, telemetry, "", 0).sync()
 
 
 def search(
     segment: "Segment", telemetry: "Telemetry", text: str, limit: int, *, human: bool
 ) -> dict[str, object]:
     """Print the hits; give what the event says of them."""
-    files = scan(segment.root)
-    hits, source = _hits(segment, telemetry, text, limit, files)
-    if human:
+
+    def show(hits: "Hits") -> None:
+        if not human:
+            put({"status": "ok", "query": text, "hits": hits})
+            return
         for hit in hits:
             put_line(_for_reading(hit))
-    else:
-        put_line(dumps({"status": "ok", "query": text, "hits": hits}))
+
+    asked = _Search(segment, telemetry, text, limit)
+    hits, source = asked.now()
+    show(hits)
+    asked.afterwards()
     return {"hits": len(hits), "source": source}
 
 
-def _hits(
-    segment: "Segment",
-    telemetry: "Telemetry",
-    text: str,
-    limit: int,
-    files: "dict[str, Stamp]",
-) -> tuple[list[dict[str, object]], str]:
-    def work(connection: "sqlite3.Connection") -> list[dict[str, object]]:
-        index.bring_up_to_date(connection, segment.root, files)
-        return query.search(connection, text, limit)
+class _Search:
+    """One search, or one sync."""
 
-    warm, suspect = _from_index(segment, text, limit, files)
-    if warm is not None:
-        return warm, "index"
-    guarded = _guarded(segment, telemetry, {"query": text[:200]})
-    try:
-        return guarded.write(work, suspect=suspect), "synced"
-    except UnavailableError:
-        return _from_memory(segment, work), "memory"
+    def __init__(self, segment: "Segment", telemetry: "Telemetry", text: str, limit: int) -> None:
+        self.segment = segment
+        self.telemetry = telemetry
+        self.text = text
+        self.limit = limit
+        self.args: dict[str, object] = {"query": text[:SHOWN]} if limit else {}
+        self.started_ns = time.time_ns()
+        self.files = scan(segment.root)
+        self.settled: index.Difference | None = None
+        self.still_to_sync = False
 
+    def now(self) -> "tuple[Hits, str]":
+        """Give the hits, and where they came from."""
+        suspect, few = False, False
+        try:
+            hits, few = self._from_index()
+        except sqlite.Error as problem:
+            hits = None
+            suspect = trouble.of_sqlite(problem, self.segment.ctx_db_path) == trouble.DAMAGED
+        except _ODD:
+            hits, suspect = None, True
+        if hits is not None:
+            return hits, "index"
+        try:
+            return self._guarded(wait=not few).write(self._synced, suspect=suspect), "synced"
+        except UnavailableError as problem:
+            self.still_to_sync = few and problem.reason == "lock_timeout"
+            return self._from_memory(), "memory"
 
-def _from_index(
-    segment: "Segment", text: str, limit: int, files: "dict[str, Stamp]"
-) -> tuple[list[dict[str, object]] | None, bool]:
-    """Give the hits if the index is in step (else None), and whether it looks damaged."""
-    connection = None
-    started_ns = time.time_ns()
-    try:
+    def afterwards(self) -> None:
+        """Do what need not delay the answer."""
+        if self.still_to_sync:
+            self.sync()
+        elif self.settled is not None:
+            settled = self.settled
+            quiet = GuardedDatabase(
+                self.segment.ctx_db_path, index.SCHEMA, lock_timeout_ms=0, keep_open=False
+            )
+            try:
+                quiet.write(lambda at: index.renew_stamps(at, settled, self.started_ns))
+            except UnavailableError:
+                return  # the next search reads these files once more, that is all
+
+    def sync(self) -> dict[str, object]:
+        """Bring the index in step, waiting for the lock."""
+        state = "stored"
+        try:
+            done = self._guarded(wait=True).write(
+                lambda at: index.bring_up_to_date(at, self.segment.root, self.files)
+            )
+        except UnavailableError as problem:
+            state = problem.reason
+            done = {"files": len(self.files), "read": 0, "removed": 0}
+        return {"status": "ok", "segment_id": self.segment.id, "index": state, **done}
+
+    def _guarded(self, *, wait: bool) -> GuardedDatabase:
+        def on_event(name: str, result: dict[str, object]) -> None:
+            if name == "lock_timeout" and not wait:
+                return  # nobody waited; `afterwards` does
+            waited = result.get("waited_ms")
+            timing = waited if isinstance(waited, float) else 0.0
+            self.telemetry.emit(f"ctx.index.{name}", self.args, result, timing)
+
+        return GuardedDatabase(
+            self.segment.ctx_db_path,
+            index.SCHEMA,
+            lock_timeout_ms=None if wait else 0,
+            on_event=on_event,
+            keep_open=False,
+        )
+
+    def _synced(self, connection: "sqlite3.Connection") -> "Hits":
+        index.bring_up_to_date(connection, self.segment.root, self.files)
+        return query.search(connection, self.text, self.limit)
+
+    def _from_index(self) -> "tuple[Hits | None, bool]":
+        """Give the hits if the index is in step, else None and whether only little has changed."""
         connection = sqlite.connect(
-            database_uri(segment.ctx_db_path, "mode=ro"),
+            database_uri(self.segment.ctx_db_path, "mode=ro"),
             timeout=_READ_TIMEOUT_S,
             isolation_level=None,
             uri=True,
         )
-        if not _is_ours(connection):
-            return None, False
-        connection.execute("BEGIN")
-        difference = index.compare(connection, segment.root, files)
-        if difference:
-            return None, False
-        hits = query.search(connection, text, limit)
-    except sqlite.Error as problem:
-        from trifecta import trouble
-
-        return None, trouble.of_sqlite(problem, segment.ctx_db_path) == trouble.DAMAGED
-    finally:
-        if connection is not None:
+        try:
+            if not _is_ours(connection):
+                return None, False
+            connection.execute("BEGIN")
+            difference = index.compare(connection, self.segment.root, self.files)
+            if difference:
+                return None, len(difference.read) <= _FEW
+            hits = query.search(connection, self.text, self.limit)
+        finally:
             connection.close()
-    if difference.settled:
-        _renew(segment, difference, started_ns)
-    return hits, False
+        self.settled = difference if difference.settled else None
+        return hits, False
+
+    def _from_memory(self) -> "Hits":
+        """Answer from a copy of the index in memory (or from an empty one), brought in step."""
+        connection = sqlite.connect(":memory:", isolation_level=None)
+        try:
+            _copy_into(connection, self.segment.ctx_db_path)
+            return self._synced(connection)
+        except (sqlite.Error, *_ODD):
+            connection.close()
+            connection = sqlite.connect(":memory:", isolation_level=None)
+            for statement in index.SCHEMA.statements:
+                connection.execute(statement)
+            return self._synced(connection)
+        finally:
+            connection.close()
 
 
 def _is_ours(connection: "sqlite3.Connection") -> bool:
     identity = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     return bool(identity == index.SCHEMA.application_id and version == index.SCHEMA.version)
-
-
-def _renew(segment: "Segment", difference: index.Difference, read_ns: int) -> None:
-    """Record fresh stamps if nobody is writing; only the next search's time depends on it."""
-    guarded = GuardedDatabase(segment.ctx_db_path, index.SCHEMA, lock_timeout_ms=0, keep_open=False)
-    try:
-        guarded.write(lambda at: index.renew_stamps(at, difference, read_ns))
-    except UnavailableError:
-        return
-
-
-def _from_memory(segment: "Segment", work: "Work") -> list[dict[str, object]]:
-    """Answer from a copy of the index in memory (or from an empty one), brought in step."""
-    connection = sqlite.connect(":memory:", isolation_level=None)
-    try:
-        _copy_into(connection, segment.ctx_db_path)
-        return work(connection)
-    except sqlite.Error:
-        connection.close()
-        connection = sqlite.connect(":memory:", isolation_level=None)
-        for statement in index.SCHEMA.statements:
-            connection.execute(statement)
-        return work(connection)
-    finally:
-        connection.close()
 
 
 def _copy_into(connection: "sqlite3.Connection", db_path: str) -> None:
@@ -164,8 +188,7 @@ def _copy_into(connection: "sqlite3.Connection", db_path: str) -> None:
         stored.close()
 
 
-def _for_reading(hit: dict[str, object]) -> str:
+def _for_reading(hit: dict[str, object]) -> bytes:
     """Give one hit as ``path:line: text``."""
     first = str(hit["snippet"]).split("\n", 1)[0].strip()
-    line = f"{hit['path']}:{hit['line']}: {first}"
-    return line.encode("ascii", "backslashreplace").decode("ascii")
+    return f"{hit['path']}:{hit['line']}: {first}".encode("utf-8", "backslashreplace")

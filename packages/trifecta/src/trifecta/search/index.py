@@ -23,14 +23,14 @@ SCHEMA = Schema(
     APPLICATION_ID,
     1,
     (
-        "CREATE TABLE file_v1(id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE,"
-        " size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,"
-        " inode INTEGER NOT NULL, read_ns INTEGER NOT NULL, digest BLOB NOT NULL)",
-        "CREATE TABLE chunk_v1(id INTEGER PRIMARY KEY, file INTEGER NOT NULL,"
-        " line INTEGER NOT NULL)",
+        """CREATE TABLE file_v1(id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE,
+        size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
+        inode INTEGER NOT NULL, read_ns INTEGER NOT NULL, digest BLOB NOT NULL)""",
+        """CREATE TABLE chunk_v1(id INTEGER PRIMARY KEY, file INTEGER NOT NULL,
+        line INTEGER NOT NULL)""",
         "CREATE INDEX chunk_v1_file ON chunk_v1(file)",
-        "CREATE VIRTUAL TABLE text_v1 USING fts5(path, names, parts, body,"
-        " tokenize='porter unicode61 remove_diacritics 2')",
+        """CREATE VIRTUAL TABLE text_v1 USING fts5(path, names, parts, body,
+        tokenize='porter unicode61 remove_diacritics 2')""",
     ),
 )
 

@@ -38,17 +38,17 @@ def stamp_of(state: os.stat_result) -> Stamp:
     return Stamp(state.st_size, state.st_mtime_ns, state.st_ctime_ns, inode)
 
 
-def scan(root: str) -> dict[str, Stamp]:
+def scan(root: str, suffixes: tuple[str, ...] = SUFFIXES) -> dict[str, Stamp]:
     """Give the searched files by relative path.
 
     Folders that begin with a dot or hold a virtual environment are left out, and so are links to
     folders, and links to files outside the segment.
     """
     inside = root.rstrip("/") + "/"
-    return dict(_walk(inside, "", inside))
+    return dict(_walk(inside, "", suffixes))
 
 
-def _walk(root: str, prefix: str, inside: str) -> "Iterator[tuple[str, Stamp]]":
+def _walk(root: str, prefix: str, suffixes: tuple[str, ...]) -> "Iterator[tuple[str, Stamp]]":
     try:
         entries = sorted(os.scandir(root + prefix), key=lambda entry: entry.name)
     except OSError:  # removed meanwhile, or not ours to read
@@ -60,9 +60,9 @@ def _walk(root: str, prefix: str, inside: str) -> "Iterator[tuple[str, Stamp]]":
         try:
             if entry.is_dir(follow_symlinks=False):
                 if not entry.name.startswith(".") and entry.name not in _IGNORED:
-                    yield from _walk(root, path + "/", inside)
-            elif entry.name.endswith(SUFFIXES) and entry.is_file():
-                if entry.is_symlink() and not os.path.realpath(entry.path).startswith(inside):
+                    yield from _walk(root, path + "/", suffixes)
+            elif entry.name.endswith(suffixes) and entry.is_file():
+                if entry.is_symlink() and not os.path.realpath(entry.path).startswith(root):
                     continue
                 stamp = stamp_of(entry.stat())
                 if stamp.size <= MAX_BYTES:

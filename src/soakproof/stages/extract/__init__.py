@@ -16,11 +16,13 @@ from soakproof.checks.fault_ledger import FaultLedger
 from soakproof.checks.ledger import Ledger
 from soakproof.checks.quantiles import nearest_rank
 from soakproof.checks.telemetry import PhaseTally, TelemetryTally
-from soakproof.errors import MissingInput
+from soakproof.checks.versions import Timeline
+from soakproof.errors import InvalidDocument, MissingInput
 from soakproof.faults.planning import FaultPlanner
 from soakproof.lines import BadLine, decode_history, decode_samples, decode_telemetry
-from soakproof.model import SCHEMA_VERSION, FaultPlan, Outcome
+from soakproof.model import SCHEMA_VERSION, FaultPlan, HistoryLine, Outcome
 from soakproof.rundir import Project, RunDir, write_bytes, write_json
+from soakproof.stages.extract.answers import judge_answers
 from soakproof.targets.files import OTHER
 from soakproof.workload.schedule import Workload, schedule
 
@@ -29,12 +31,19 @@ __all__ = ["extract"]
 _SHOWN_BAD_LINES: Final = 20
 _NS_PER_S: Final = 1e9
 
+_GROWTH_FACTOR: Final = 4
+_GROWTH_FLOOR_BYTES: Final = 8 * 1024 * 1024
+"""A cache may end at four times what went in (sources) and came out (distinct answers), and 8 MiB.
+
+A bound relation, not a slope: pages, indices and a search index over the sources fit in it with
+room to spare, and something that grows with the number of operations does not."""
+
 
 def extract(project: Project, run_dir: RunDir, out: Path | None = None) -> Path:
     """Count what happened in a run, finished or not.
 
     Args:
-        project: where the metrics are published (``_ctx/metrics/ast_soak_run.json``).
+        project: where the metrics are published (``_ctx/metrics/``).
         run_dir: the run.
         out: another place to publish them, instead.
 
@@ -48,7 +57,7 @@ def extract(project: Project, run_dir: RunDir, out: Path | None = None) -> Path:
     if not run_dir.history.exists():
         hint = f"make it with `soakproof run --run-id {run_dir.run_id}`"
         raise MissingInput(run_dir.history, hint)
-    ledger, faults = _history(run_dir, plan)
+    ledger, faults, timeline = _history(run_dir, plan)
     telemetry, bad_lines, files = _telemetry(run_dir, plan, ledger)
     faults.overlap(telemetry.waits)
     metrics = {
@@ -60,30 +69,45 @@ def extract(project: Project, run_dir: RunDir, out: Path | None = None) -> Path:
         "history_sha256": hashlib.sha256(run_dir.history.read_bytes()).hexdigest(),
         "run": {"state": ledger.state, "unreadable_history_lines": ledger.unreadable_lines},
         "ops": _ops(plan, ledger),
+        "answers": judge_answers(run_dir, plan, ledger, faults, timeline),
         "cache": {phase.value: _phase(tally) for phase, tally in sorted(telemetry.phases.items())},
         "locks": _locks(plan, telemetry),
         "telemetry": _claims(plan, ledger, telemetry, bad_lines, files),
         "integrity": _integrity(ledger),
-        "growth": _growth(run_dir),
+        "growth": _growth(run_dir, plan, ledger),
         "faults": faults.document(),
         "informational": _informational(ledger),
     }
     schema.check(metrics, "metrics", run_dir.metrics)
     write_json(run_dir.metrics, metrics)
-    write_bytes(out or project.published_metrics, run_dir.metrics.read_bytes())
+    write_bytes(out or project.published_metrics(metrics["campaign"]), run_dir.metrics.read_bytes())
     return run_dir.metrics
 
 
-def _history(run_dir: RunDir, plan: Mapping[str, Any]) -> tuple[Ledger, FaultLedger]:
-    ledger, faults = Ledger(), FaultLedger(_planned(plan))
+def _history(run_dir: RunDir, plan: Mapping[str, Any]) -> tuple[Ledger, FaultLedger, Timeline]:
+    ledger, faults, timeline = Ledger(), FaultLedger(_planned(plan)), Timeline()
     for line in decode_history(run_dir.history):
         if isinstance(line, BadLine):
             ledger.unreadable_lines += 1
             continue
+        _refuse_version(run_dir, line)
         ledger.add(line)
         faults.add(line)
+        timeline.add(line)
     ledger.close()
-    return ledger, faults
+    return ledger, faults, timeline
+
+
+def _refuse_version(run_dir: RunDir, line: HistoryLine) -> None:
+    if line.schema_version in {None, SCHEMA_VERSION}:
+        return
+    raise InvalidDocument(
+        run_dir.history,
+        json_path="$.schema_version",
+        expected=str(SCHEMA_VERSION),
+        found=str(line.schema_version),
+        schema="history-line",
+    )
 
 
 def _planned(plan: Mapping[str, Any]) -> list[FaultPlan]:
@@ -140,6 +164,7 @@ def _ops(plan: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
             kind: {outcome.value: outcomes[kind, outcome] for outcome in Outcome} for kind in kinds
         },
         "by_reason": dict(sorted(ledger.reasons.items())),
+        "alarming_stderr": ledger.alarming.total(),
     }
 
 
@@ -189,6 +214,7 @@ def _claims(
         "ops_checked": tally.checked,
         "degraded": tally.count(*names["degraded"]),
         "recovered": tally.count(*names["recovered"]),
+        "contradictions": tally.contradictions if ledger.whole else None,
     }
 
 
@@ -202,7 +228,7 @@ def _integrity(ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def _growth(run_dir: RunDir) -> dict[str, Any]:
+def _growth(run_dir: RunDir, plan: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
     samples, most, last, leftovers = 0, dict[str, int](), dict[str, int](), 0
     if run_dir.samples.exists():
         for sample in decode_samples(run_dir.samples):
@@ -216,7 +242,11 @@ def _growth(run_dir: RunDir) -> dict[str, Any]:
         "samples": samples,
         "max_bytes_by_role": most,
         "last_bytes_by_role": last,
-        "leftover_files": leftovers,
+        "last_bytes": sum(last.values()) if samples else None,
+        "allowed_bytes": _GROWTH_FACTOR * (plan["segment"]["bytes"] + ledger.answer_bytes)
+        + _GROWTH_FLOOR_BYTES,
+        "leftover_files": leftovers if ledger.leftovers is None else len(ledger.leftovers["files"]),
+        "leftover_processes": None if ledger.leftovers is None else ledger.leftovers["processes"],
     }
 
 

@@ -7,7 +7,7 @@ it costs a whole interpreter start.  Signatures are cut out of the source text.
 
 import _ast
 
-from trifecta.errors import SourceError
+from trifecta.errors import InvalidInputError, SourceError
 from trifecta.jsontext import quote
 from trifecta.source_text import SourceText, explain
 
@@ -16,7 +16,11 @@ _ONLY_AST = 0x400
 _FUNCTIONS = (_ast.FunctionDef, _ast.AsyncFunctionDef)
 # The statements that hold statements.  Definitions occur nowhere else, so expressions are not
 # visited: 1.6 instead of 1.0 times ast.walk's speed (measured over the standard library).
+# A definition has no fields here: it is more than what it holds.
 _NESTED: "dict[type, tuple[str, ...]]" = {
+    _ast.FunctionDef: (),
+    _ast.AsyncFunctionDef: (),
+    _ast.ClassDef: (),
     _ast.If: ("body", "orelse"),
     _ast.For: ("body", "orelse"),
     _ast.AsyncFor: ("body", "orelse"),
@@ -31,30 +35,62 @@ _NESTED: "dict[type, tuple[str, ...]]" = {
 }
 
 
-def extract(data: bytes, path: str) -> str:
+def extract(data: bytes, path: str, member: str = "", keep: "list[object] | None" = None) -> str:
     """Give the JSON array of the symbols in *data*, ordered by line and column.
 
-    Raises SourceError when it does not parse.
+    With *member* only the definitions of that name and what they contain.
+    With *keep* the syntax tree is put there and not taken apart.  Raises SourceError when the
+    bytes do not parse, InvalidInputError when there is no such member.
     """
     tree = _parse(data, path)
+    if keep is not None:
+        keep.append(tree)
     text = SourceText(data)
     found: list[tuple[int, int, str]] = []
-    pending: list[tuple[_ast.AST, str, bool]] = [(node, "", False) for node in tree.body]
+    # statement lists still to be visited, with the names around them and what a function there is
+    pending: list[tuple[list[_ast.stmt], str, str]] = [(tree.body, "", "function")]
     while pending:
-        node, prefix, in_class = pending.pop()
-        if isinstance(node, _FUNCTIONS):
-            found.append((node.lineno, node.col_offset, _function(node, prefix, in_class, text)))
-            inner = f"{prefix}{node.name}.<locals>."
-            pending.extend((child, inner, False) for child in node.body)
-        elif isinstance(node, _ast.ClassDef):
-            found.append((node.lineno, node.col_offset, _class(node, prefix, text)))
-            inner = f"{prefix}{node.name}."
-            pending.extend((child, inner, True) for child in node.body)
-        else:
-            for field in _NESTED.get(type(node), ()):
-                pending.extend((child, prefix, in_class) for child in getattr(node, field))
+        statements, prefix, called = pending.pop()
+        for node in statements:
+            fields = _NESTED.get(type(node))
+            if fields is None:
+                continue  # most statements hold no others
+            if fields:
+                pending.extend((getattr(node, field), prefix, called) for field in fields)
+            elif isinstance(node, _ast.ClassDef):
+                found.append((node.lineno, node.col_offset, _class(node, prefix, text)))
+                pending.append((node.body, f"{prefix}{node.name}.", "method"))
+            elif isinstance(node, _FUNCTIONS):
+                kind = called if isinstance(node, _ast.FunctionDef) else f"async_{called}"
+                found.append((node.lineno, node.col_offset, _function(node, kind, prefix, text)))
+                pending.append((node.body, f"{prefix}{node.name}.<locals>.", "function"))
+    if member:
+        found = _of_member(found, member, path)
     found.sort(key=lambda entry: entry[:2])
     return "[" + ",".join(entry[2] for entry in found) + "]"
+
+
+def _of_member(
+    found: "list[tuple[int, int, str]]", member: str, path: str
+) -> "list[tuple[int, int, str]]":
+    """Keep what is called *member* (``<locals>`` may be left out) and what is within."""
+    wanted = member.replace(".<locals>", "")
+    kept = []
+    for entry in found:
+        text = entry[2].partition(',"qualname":')[2].partition(',"line":')[0]
+        qualname = text.replace(".<locals>", "")
+        if qualname == quote(wanted) or qualname.startswith(quote(wanted + ".")[:-1]):
+            kept.append(entry)
+    if not kept:
+        raise InvalidInputError(
+            "unknown_symbol",
+            f"no definition is called {member!r}",
+            expected="the qualified name of a class, function or method",
+            found=f"{len(found)} others",
+            where=repr(path),
+            hint="ask for the module to see its names",
+        )
+    return kept
 
 
 def _parse(data: bytes, path: str) -> _ast.Module:
@@ -80,34 +116,33 @@ class _Quiet:
     def __enter__(self) -> None:
         import sys
 
-        self.filters: list[object] | None = None
         module = sys.modules.get("warnings")
         if module is None:
-            import _warnings
+            from _warnings import filters
 
-            self.filters = _warnings.filters  # type: ignore[attr-defined]
-            self.filters.insert(0, ("ignore", None, Warning, None, 0))
+            filters.insert(0, ("ignore", None, Warning, None, 0))
+            self.catcher = None
             return
         self.catcher = module.catch_warnings()
         self.catcher.__enter__()
         module.simplefilter("ignore")
 
     def __exit__(self, *_: object) -> None:
-        if self.filters is not None:
-            del self.filters[0]
+        if self.catcher is None:
+            from _warnings import filters
+
+            del filters[0]
         else:
             self.catcher.__exit__(None, None, None)
 
 
 def _function(
-    node: "_ast.FunctionDef | _ast.AsyncFunctionDef", prefix: str, in_class: bool, text: SourceText
+    node: "_ast.FunctionDef | _ast.AsyncFunctionDef", kind: str, prefix: str, text: SourceText
 ) -> str:
-    is_async = isinstance(node, _ast.AsyncFunctionDef)
-    kind = ("async_" if is_async else "") + ("method" if in_class else "function")
     signature = _type_params(node, text) + "(" + ", ".join(_parameters(node.args, text)) + ")"
     if node.returns is not None:
         signature += " -> " + text.of(node.returns)
-    return _symbol(node, kind, prefix, signature, is_async, text)
+    return _symbol(node, kind, prefix + node.name, signature, text)
 
 
 def _class(node: _ast.ClassDef, prefix: str, text: SourceText) -> str:
@@ -116,25 +151,27 @@ def _class(node: _ast.ClassDef, prefix: str, text: SourceText) -> str:
         value = text.of(keyword.value)
         bases.append(f"{keyword.arg}={value}" if keyword.arg else f"**{value}")
     signature = _type_params(node, text) + (f"({', '.join(bases)})" if bases else "")
-    return _symbol(node, "class", prefix, signature, False, text)
+    return _symbol(node, "class", prefix + node.name, signature, text)
 
 
 def _symbol(
     node: "_ast.FunctionDef | _ast.AsyncFunctionDef | _ast.ClassDef",
     kind: str,
-    prefix: str,
+    qualname: str,
     signature: str,
-    is_async: bool,
     text: SourceText,
 ) -> str:
     name = node.name
     doc = _doc(node.body)
-    decorators = ",".join(quote(text.of(item)) for item in node.decorator_list)
+    is_async = "true" if kind.startswith("async") else "false"
+    decorators = ""
+    if node.decorator_list:
+        decorators = ",".join([quote(text.of(item)) for item in node.decorator_list])
     return (
-        f'{{"kind":"{kind}","name":{quote(name)},"qualname":{quote(prefix + name)},'
+        f'{{"kind":"{kind}","name":{quote(name)},"qualname":{quote(qualname)},'
         f'"line":{node.lineno},"end_line":{node.end_lineno},"col":{node.col_offset},'
         f'"signature":{quote(signature)},"decorators":[{decorators}],'
-        f'"doc":{quote(doc) if doc else "null"},"async":{"true" if is_async else "false"},'
+        f'"doc":{quote(doc) if doc else "null"},"async":{is_async},'
         f'"visibility":"{_visibility(name)}"}}'
     )
 
@@ -153,9 +190,8 @@ def _doc(body: "list[_ast.stmt]") -> str:
     if isinstance(first, _ast.Expr) and isinstance(first.value, _ast.Constant):
         value = first.value.value
         if isinstance(value, str):
-            for line in value.splitlines():
-                if line.strip():
-                    return line.strip()
+            lines = value.strip().partition("\n")[0].splitlines()
+            return lines[0].strip() if lines else ""
     return ""
 
 

@@ -1,0 +1,168 @@
+"""The evidence bundle: one folder a run, that a stranger can check.
+
+``_ctx/evidence/<run id>/`` holds what the verdict rests on, ``MANIFEST.json`` with the hash of each
+file, and ``attestation.dsse.json`` over the manifest. No path of the machine is in it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from soakproof.errors import ConfigError, MissingInput
+from soakproof.evidence.attestation import envelope, statement
+from soakproof.evidence.chain import RunDocuments
+from soakproof.evidence.history_chain import chain_end
+from soakproof.evidence.signing_key import public_pem
+from soakproof.evidence.whole_folder import put_folder
+from soakproof.model import SCHEMA_VERSION
+from soakproof.places import Places
+from soakproof.rundir import Project, RunDir, as_json
+from soakproof.schema import check
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import CryptoSigner
+
+__all__ = [
+    "ATTESTATION",
+    "COMPRESS_FROM_BYTES",
+    "MANIFEST",
+    "SIGNER",
+    "Bundle",
+    "interpreters_of",
+    "write_bundle",
+]
+
+MANIFEST: Final = "MANIFEST.json"
+ATTESTATION: Final = "attestation.dsse.json"
+SIGNER: Final = "signer.pub.pem"
+
+COMPRESS_FROM_BYTES: Final = 256 * 1024
+"""Lines that take more than this are compressed: a reviewer can still open a short run."""
+
+_GZIP_LEVEL: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A written bundle.
+
+    Args:
+        path: its folder.
+        manifest_sha256: SHA-256 of its manifest, which pins all the rest.
+        signed_by: id of the key; ``None``: it is not signed.
+    """
+
+    path: Path
+    manifest_sha256: str
+    signed_by: str | None
+
+
+def write_bundle(
+    project: Project,
+    run: RunDir,
+    documents: RunDocuments,
+    *,
+    reports: Mapping[str, bytes],
+    signer: CryptoSigner | None,
+    interpreters: Mapping[str, str] | None = None,
+) -> Bundle:
+    """Write a run's bundle, whole or not at all; the same inputs give the same bytes.
+
+    Args:
+        project: keeps it under ``_ctx/evidence/``.
+        run: the run.
+        documents: its documents, which were verified to belong together.
+        reports: file name → report.
+        signer: signs the attestation; ``None``: it is left unsigned, and says so.
+        interpreters: test session → result, where it is known.
+
+    Raises:
+        EvidenceBroken: the history's chain of hashes is broken.
+
+    The caller holds the record's lock. Keeps the run's lines in memory.
+    """
+    chain = chain_end(run.history, run.run_id)
+    files = dict(_files(project, run)) | dict(reports)
+    if signer is not None:
+        files[SIGNER] = public_pem(signer)
+    history = next(name for name in files if name.startswith("history.jsonl"))
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": run.run_id,
+        "campaign": documents.plan["campaign"]["name"],
+        "verdict": documents.verdict["verdict"],
+        "history": {"path": history, "lines": chain.lines, "chain_head": chain.head},
+        "interpreters": None if interpreters is None else dict(interpreters),
+        "files": [
+            {"path": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for name, data in sorted(files.items())
+        ],
+    }
+    check(manifest, "manifest", MANIFEST)
+    files[MANIFEST] = as_json(manifest)
+    said = statement(documents.plan, documents.run, documents.verdict, files[MANIFEST])
+    files[ATTESTATION] = envelope(said, signer)
+    place = project.evidence / run.run_id
+    put_folder(place, files)
+    return Bundle(
+        path=place,
+        manifest_sha256=hashlib.sha256(files[MANIFEST]).hexdigest(),
+        signed_by=None if signer is None else signer.public_key.keyid,
+    )
+
+
+def interpreters_of(report: Path) -> dict[str, str]:
+    """Return test session → result of a nox report (``nox --report FILE``).
+
+    Raises:
+        MissingInput: there is no such file.
+        ConfigError: it is no report of nox.
+    """
+    try:
+        sessions = json.loads(report.read_bytes())["sessions"]
+        return {
+            str(one["name"]): str(one["result"])
+            for one in sessions
+            if str(one["name"]).startswith("tests")
+        }
+    except FileNotFoundError:
+        raise MissingInput(report, "write it with `nox --report FILE -s tests`") from None
+    except (ValueError, KeyError, TypeError) as problem:
+        expected = f"expected the JSON that `nox --report` writes, found {problem!r}"
+        raise ConfigError(report, expected) from None
+
+
+def _files(project: Project, run: RunDir) -> Iterator[tuple[str, bytes]]:
+    """Yield what the run left: as it is where hashes hold it, else without the machine's paths."""
+    places = Places.load(run)
+    for path in (run.plan, run.gate, run.run, run.metrics, run.verdict, run.anchors):
+        if path.exists():
+            yield path.name, path.read_bytes()
+    yield run.log.name, places.hide_bytes(run.log.read_bytes())
+    for path in (run.history, run.samples, run.expected):
+        if path.exists():
+            yield _compressed(path.name, path.read_bytes())
+    for path in sorted(run.telemetry.glob("**/*")):
+        if path.is_file():
+            name = f"telemetry/{path.relative_to(run.telemetry).as_posix()}"
+            yield _compressed(name, places.hide_bytes(path.read_bytes()))
+    score = project.ctx / "selftest" / "score.json"
+    if score.is_file():
+        yield "selftest.json", places.hide_bytes(score.read_bytes())
+
+
+def _compressed(name: str, data: bytes) -> tuple[str, bytes]:
+    if len(data) <= COMPRESS_FROM_BYTES:
+        return name, data
+    out = io.BytesIO()
+    # Neither a name nor a time in its header: the same lines give the same bytes.
+    with gzip.GzipFile("", "wb", _GZIP_LEVEL, out, mtime=0) as file:
+        file.write(data)
+    return f"{name}.gz", out.getvalue()

@@ -1,0 +1,172 @@
+"""Stage expect: ask the oracle what the right answers were.
+
+Reads the plan, the history and the segment with its kept versions; writes ``expected.jsonl``: for
+each question that the run asked, the answer of each version of its input that was current, or had
+been. It works on what the run left, so it cannot disturb it, and can be repeated.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from soakproof import schema
+from soakproof.checks.answers import Question, module_path, questions, state_name
+from soakproof.checks.ledger import Ledger
+from soakproof.checks.versions import ORIGINAL, Timeline
+from soakproof.errors import MissingInput, SoakError
+from soakproof.lines import BadLine, decode_history
+from soakproof.model import ABSENT, Expected, Outcome
+from soakproof.model import Source as SettingSource
+from soakproof.places import reveal_plan
+from soakproof.rundir import Project, RunDir, as_json, write_bytes
+from soakproof.targets.command import about, resolve_command
+from soakproof.targets.oracle import Oracle, Source, identity
+
+__all__ = ["Asked", "expect"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the oracle did.
+
+    Args:
+        path: the run's ``expected.jsonl``; ``None``: the target has no oracle.
+        questions: how many questions.
+        ran: for how many the tool had to be run; the others were known from earlier runs.
+    """
+
+    path: Path | None
+    questions: int
+    ran: int
+
+
+def expect(project: Project, run_dir: RunDir) -> Asked:
+    """Ask the oracle every question of a run.
+
+    Args:
+        project: keeps the answers of earlier runs (``_ctx/oracle``, not tracked).
+        run_dir: the run.
+
+    Raises:
+        MissingInput: there is no history.
+    """
+    plan = schema.load_json(run_dir.plan, "plan", hint="make it with `soakproof clean`")
+    if not run_dir.history.exists():
+        hint = f"make it with `soakproof run --run-id {run_dir.run_id}`"
+        raise MissingInput(run_dir.history, hint)
+    if "oracle" not in plan["target"]:
+        return Asked(None, 0, 0)
+    plan = reveal_plan(run_dir, plan)
+    wanted = _wanted(plan, run_dir)
+    oracle = _oracle(project, run_dir, plan)
+    sources = _Sources(run_dir)
+    answers, ran = _ask_all(oracle, sources, wanted, run_dir.scratch / "oracle")
+    lines = b"".join(as_json(one, compact=True) for one in answers)
+    write_bytes(run_dir.expected, lines)
+    return Asked(run_dir.expected, len(answers), ran)
+
+
+def _wanted(plan: Mapping[str, Any], run_dir: RunDir) -> dict[Question, Mapping[str, str]]:
+    """Return question → versions of the edited files that make up its input."""
+    ledger, timeline = Ledger(), Timeline()
+    for line in decode_history(run_dir.history):
+        if not isinstance(line, BadLine):
+            ledger.add(line)
+            timeline.add(line)
+    ledger.close()
+    wanted: dict[Question, Mapping[str, str]] = {}
+    for record in ledger.operations.values():
+        if record.outcome is Outcome.INFO:
+            continue
+        by_key = plan["target"]["operations"][record.kind]["depends"] == "key"
+        path = module_path(record.key) if by_key else None
+        current, outdated, _ = questions(record, path, timeline)
+        if path is not None:
+            for version in (*current, *outdated):
+                wanted[Question(record.kind, record.key, version)] = {path: version}
+        elif current:
+            state = timeline.state(record.invoke_ns, record.completion_ns) or {}
+            wanted[Question(record.kind, record.key, state_name(state))] = state
+    return wanted
+
+
+def _oracle(project: Project, run_dir: RunDir, plan: Mapping[str, Any]) -> Oracle:
+    """Return an oracle of the target's own command, also where a flag replaced that of the run."""
+    target, setting = plan["target"], plan["settings"]["target_command"]
+    command: list[str] = setting["value"]
+    if setting["source"] == SettingSource.FLAG:
+        command = list(resolve_command(target["command"], plan["target_path"]))
+    package_dir = None
+    if "about" in target:
+        package_dir = Path(about(command, target["about"])["package_dir"])
+    name = identity(command, package_dir)
+    return Oracle(target, command, name, project.ctx / "oracle", run_dir.answers)
+
+
+class _Sources:
+    """Finds the content of versions: kept ones by their SHA-256, others in the segment."""
+
+    def __init__(self, run_dir: RunDir) -> None:
+        self._run_dir = run_dir
+        self._segment = {
+            path.relative_to(run_dir.segment).as_posix(): path
+            for path in sorted(run_dir.segment.rglob("*"))
+            if path.is_file() and not any(part.startswith(".") for part in _parts(path, run_dir))
+        }
+
+    def of(self, question: Question, versions: Mapping[str, str], *, whole: bool) -> Source:
+        """Return the input of a question: its own file, or the whole segment."""
+        files = dict(self._segment) if whole else {}
+        for path, version in versions.items():
+            files.pop(path, None)
+            if version == ABSENT:
+                continue
+            content = self._segment.get(path) if version == ORIGINAL else None
+            if version != ORIGINAL:
+                content = self._run_dir.versions / version
+            if content is not None:
+                files[path] = content
+        missing = [str(content) for content in files.values() if not content.exists()]
+        if missing:
+            message = f"{missing[0]}: not there; the run's folder is not complete ({question})"
+            raise SoakError(message)
+        return Source(files)
+
+
+def _parts(path: Path, run_dir: RunDir) -> Iterable[str]:
+    return path.relative_to(run_dir.segment).parts
+
+
+def _ask_all(
+    oracle: Oracle, sources: _Sources, wanted: Mapping[Question, Mapping[str, str]], rooms: Path
+) -> tuple[list[Expected], int]:
+    """Ask side by side, as many as there are processors; the order is that of the questions."""
+    free: SimpleQueue[Path] = SimpleQueue()
+    workers = len(os.sched_getaffinity(0))
+    for number in range(workers):
+        room = rooms / str(number)
+        shutil.rmtree(room, ignore_errors=True)
+        room.mkdir(parents=True)
+        free.put(room)
+
+    def ask(item: tuple[Question, Mapping[str, str]]) -> tuple[Expected, bool]:
+        question, versions = item
+        whole = module_path(question.key) not in versions
+        source = sources.of(question, versions, whole=whole)
+        room = free.get()
+        try:
+            return oracle.ask(question.kind, question.key, question.version, source, room)
+        finally:
+            free.put(room)
+
+    with ThreadPoolExecutor(workers) as pool:
+        answered = list(pool.map(ask, wanted.items()))
+    shutil.rmtree(rooms, ignore_errors=True)
+    return [expected for expected, _ in answered], sum(ran for _, ran in answered)

@@ -1,0 +1,172 @@
+"""The oracle: the same command without its cache, in a clean folder, once a question.
+
+Answers are kept across runs by a name that covers everything they depend on: the tool's own code,
+how it is started, the question, and the content it is about.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from soakproof.model import Expected, Operation, Phase
+from soakproof.rundir import write_bytes
+from soakproof.targets.target import Places, Target
+
+__all__ = ["Oracle", "Source", "identity"]
+
+_DEADLINE_S: Final = 120
+"""A hang guard: a question without cache takes a second at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The input of one question: path relative to the segment → the file that holds its content."""
+
+    files: Mapping[str, Path]
+
+    def digest(self) -> str:
+        """Return the SHA-256 over paths and contents."""
+        sha = hashlib.sha256()
+        for path, content in sorted(self.files.items()):
+            body = hashlib.sha256(content.read_bytes()).hexdigest()
+            sha.update(f"{path}\0{body}\n".encode())
+        return sha.hexdigest()
+
+
+class Oracle:
+    """Asks a tool without its cache.
+
+    Args:
+        document: the validated target document; it has an ``oracle`` table.
+        command: the tool's own command, its executable as an absolute path.
+        identity: of the tool's code (:func:`identity`).
+        kept: folder of answers of earlier runs; made when needed.
+        answers: folder that takes every answer by its SHA-256.
+    """
+
+    def __init__(
+        self,
+        document: Mapping[str, Any],
+        command: Sequence[str],
+        identity: str,
+        kept: Path,
+        answers: Path,
+    ) -> None:
+        self._document = document
+        self._command = tuple(command)
+        self._identity = identity
+        self._kept = kept
+        self._answers = answers
+
+    def ask(
+        self, kind: str, key: str, version: str, source: Source, room: Path
+    ) -> tuple[Expected, bool]:
+        """Answer one question; the flag says whether the tool had to be run.
+
+        Args:
+            kind: operation kind.
+            key: what is asked for.
+            version: the name under which the answer is wanted.
+            source: the input.
+            room: an empty folder to ask in; it is left empty.
+        """
+        name = self._name(kind, key, source)
+        known = self._recall(name)
+        ran = known is None
+        if known is None:
+            known = self._run(kind, key, source, room)
+            self._keep(name, *known)
+        exit_code, answer = known
+        sha256 = hashlib.sha256(answer).hexdigest() if answer else None
+        if sha256 is not None and not (self._answers / sha256).exists():
+            write_bytes(self._answers / sha256, answer)
+        expected = Expected(
+            kind=kind,
+            key=key,
+            version=version,
+            exit_code=exit_code,
+            answer_sha256=sha256,
+            answer_bytes=len(answer),
+        )
+        return expected, ran
+
+    def _name(self, kind: str, key: str, source: Source) -> str:
+        asked = [
+            self._identity,
+            self._document["operations"][kind]["argv"],
+            self._document["oracle"],
+            self._document["environment"],
+            kind,
+            key,
+            source.digest(),
+        ]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+    def _recall(self, name: str) -> tuple[int, bytes] | None:
+        try:
+            head, _, answer = (self._kept / name).read_bytes().partition(b"\n")
+            exit_code, sha256 = head.decode("ascii").split()
+        except (FileNotFoundError, ValueError):
+            return None
+        if hashlib.sha256(answer).hexdigest() != sha256:  # damaged: ask again
+            return None
+        return int(exit_code), answer
+
+    def _keep(self, name: str, exit_code: int, answer: bytes) -> None:
+        head = f"{exit_code} {hashlib.sha256(answer).hexdigest()}\n"
+        write_bytes(self._kept / name, head.encode("ascii") + answer)
+
+    def _run(self, kind: str, key: str, source: Source, room: Path) -> tuple[int, bytes]:
+        segment, telemetry = room / "segment", room / "telemetry"
+        segment.mkdir(parents=True)
+        telemetry.mkdir()
+        for path, content in source.files.items():
+            goal = segment / path
+            goal.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(content, goal)
+        target = Target(self._document, self._command, Places("oracle", segment, telemetry))
+        operation = Operation(0, Phase.COLD, kind, key, first_ask=True)
+        oracle = self._document["oracle"]
+        env = target.env(operation, os.environ)
+        for variable, value in oracle["environment"].items():
+            env.pop(variable, None)
+            if value:
+                env[variable] = value
+        argv = [*target.argv(operation), *oracle.get("argv", ())]
+        try:
+            done = subprocess.run(
+                argv,
+                env=env,
+                capture_output=True,
+                timeout=_DEADLINE_S,
+                check=False,
+                stdin=subprocess.DEVNULL,
+            )
+        finally:
+            shutil.rmtree(room)
+            room.mkdir()
+        return done.returncode, target.normal(done.stdout)
+
+
+def identity(command: Sequence[str], package_dir: Path | None) -> str:
+    """Return a name of a tool's code: its package's files, or its executable, and this Python.
+
+    Args:
+        command: how it is started.
+        package_dir: the folder of its code, where it tells one.
+    """
+    sha = hashlib.sha256(f"{platform.python_version()}\n".encode())
+    files = sorted(package_dir.rglob("*.py")) if package_dir is not None else []
+    files += [Path(part) for part in command if Path(part).is_file()]
+    for path in files:
+        sha.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return sha.hexdigest()

@@ -1,0 +1,224 @@
+"""The groups of the metrics, each recomputed by a function of its own.
+
+A new group in ``metrics.json`` needs a function here and a line in :data:`GROUPS`; until it has
+them the verifier says that it cannot vouch for the bundle.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from soakproof.verifier.history import COMPLETIONS, History
+from soakproof.verifier.telemetry import Telemetry
+
+__all__ = ["GROUPS", "HEAD", "Raw"]
+
+_SHOWN_BAD: Final = 20
+_WORST: Final = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """All that metrics are computed from.
+
+    Args:
+        plan: the plan.
+        history: the counted history.
+        telemetry: the counted telemetry.
+        samples: the samples of the cache's files, in their order.
+        expected: what the oracle answered, in its order.
+    """
+
+    plan: Mapping[str, Any]
+    history: History
+    telemetry: Telemetry
+    samples: list[dict[str, Any]]
+    expected: list[dict[str, Any]]
+
+
+def _run(raw: Raw) -> dict[str, Any]:
+    return {"state": raw.history.state, "unreadable_history_lines": raw.history.torn}
+
+
+def _ops(raw: Raw) -> dict[str, Any]:
+    seen, planned = raw.history, raw.plan["settings"]["ops"]["value"]
+    by_kind: dict[str, dict[str, int]] = {}
+    for call in sorted(seen.calls.values(), key=lambda one: one.kind):
+        by_kind.setdefault(call.kind, dict.fromkeys(COMPLETIONS, 0))[call.outcome] += 1
+    totals = {one: sum(kind[one] for kind in by_kind.values()) for one in COMPLETIONS}
+    return {
+        "ops_planned": len(seen.calls) if planned is None else planned,
+        "ops_total": sum(call.ended is not None for call in seen.calls.values()),
+        "invoked": len(seen.calls),
+        **totals,
+        "info_unexplained": seen.unexplained,
+        "duplicate_completions": seen.twice,
+        "completions_without_invoke": seen.uninvited,
+        "sequence_gaps": seen.gaps,
+        "keys_distinct": len({call.key for call in seen.calls.values()}),
+        "keys_contradicted": sum(len(set(given)) > 1 for given in seen.answers.values()),
+        "answers_compared": sum(len(given) - 1 for given in seen.answers.values()),
+        "by_kind": by_kind,
+        "by_reason": dict(seen.reasons),
+    }
+
+
+def _cache(raw: Raw) -> dict[str, Any]:
+    document = {}
+    for phase, seen in raw.telemetry.phases.items():
+        asked = seen.hits + seen.misses
+        document[phase] = {
+            "hits": seen.hits,
+            "misses": seen.misses,
+            "writes": seen.writes,
+            "hit_rate": round(seen.hits / asked, 6) if asked else None,
+            "samples": seen.samples,
+        }
+    return document
+
+
+def _locks(raw: Raw) -> dict[str, Any]:
+    seen, names = raw.telemetry, raw.plan["target"]["telemetry"]
+    return {
+        "lock_wait": len(seen.waits),
+        "lock_timeout": sum(seen.cmds[cmd] for cmd in names["lock_timeout"]),
+        "waited_ms_total": round(seen.waited_ms, 3),
+        "by_cause": dict(Counter(wait.cause for wait in seen.waits)),
+    }
+
+
+def _telemetry(raw: Raw) -> dict[str, Any]:
+    seen, names = raw.telemetry, raw.plan["target"]["telemetry"]
+    return {
+        "files": seen.files,
+        "events": seen.events,
+        "by_cmd": dict(seen.cmds),
+        "unreadable_lines": len(seen.bad),
+        "unreadable": [{"file": file, "line": line} for file, line in seen.bad[:_SHOWN_BAD]],
+        "orphan_events": seen.orphans if raw.history.whole else None,
+        "ops_without_events": seen.silent,
+        "lost_events": seen.lost,
+        "duplicate_events": seen.doubled,
+        "foreign_run_events": seen.foreign,
+        "ops_checked": seen.checked,
+        "degraded": sum(seen.cmds[cmd] for cmd in names["degraded"]),
+        "recovered": sum(seen.cmds[cmd] for cmd in names["recovered"]),
+    }
+
+
+def _integrity(raw: Raw) -> dict[str, Any]:
+    answers = [probe["result"] for probe in raw.history.probes]
+    complaints = [answer for answer in answers if answer != _WORST]
+    return {
+        "integrity_check": (complaints or answers or [None])[0],
+        "databases_checked": len(answers),
+        "databases": raw.history.probes,
+    }
+
+
+def _growth(raw: Raw) -> dict[str, Any]:
+    most: dict[str, int] = {}
+    for sample in raw.samples:
+        for role, size in sample["bytes_by_role"].items():
+            most[role] = max(most.get(role, 0), size)
+    last = raw.samples[-1] if raw.samples else {"bytes_by_role": {}, "files_by_role": {}}
+    return {
+        "samples": len(raw.samples),
+        # Of the roles that the last look knows; all looks know the same.
+        "max_bytes_by_role": {role: most[role] for role in last["bytes_by_role"]},
+        "last_bytes_by_role": last["bytes_by_role"],
+        "leftover_files": last["files_by_role"].get("other", 0),
+    }
+
+
+def _faults(raw: Raw) -> dict[str, Any]:
+    ledger = {one["fault"]: _blank(one) for one in raw.plan.get("faults", [])}
+    for line in raw.history.faults:
+        first = {"fault": line["fault"], "kind": line["kind"], "at_op": line.get("index", 0)}
+        _step(ledger.setdefault(line["fault"], _blank(first)), line)
+    for wait in raw.telemetry.waits:
+        for entry in ledger.values():
+            if _overlaps(entry, wait.begin_ns, wait.end_ns):
+                entry["observation"].setdefault("overlapping_lock_waits", []).append(wait.op)
+    by_kind: dict[str, dict[str, int]] = {}
+    names = ("planned", "fired", "took_effect", "healed", "skipped")
+    for entry in ledger.values():
+        counts = by_kind.setdefault(entry["kind"], dict.fromkeys(names, 0))
+        counts["planned"] += 1
+        counts["fired"] += entry["fired_mono_ns"] is not None
+        counts["took_effect"] += entry["took_effect"]
+        counts["healed"] += entry["healed_mono_ns"] is not None
+        counts["skipped"] += bool(entry["reason"])
+        if not entry["reason"] and entry["fired_mono_ns"] is None:
+            entry["reason"] = "not reached"
+    return {"by_kind": by_kind, "ledger": list(ledger.values())}
+
+
+def _blank(planned: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "fault": planned["fault"],
+        "kind": planned["kind"],
+        "at_op": planned["at_op"],
+        "fired_mono_ns": None,
+        "healed_mono_ns": None,
+        "took_effect": False,
+        "reason": "",
+        "observation": {},
+    }
+
+
+def _step(entry: dict[str, Any], line: Mapping[str, Any]) -> None:
+    detail = line.get("detail", {})
+    match line["event"]:
+        case "fired":
+            entry["fired_mono_ns"] = line["mono_ns"]
+        case "healed":
+            entry["healed_mono_ns"] = line["mono_ns"]
+        case "took_effect":
+            entry["took_effect"] = True
+            entry["observation"].update(detail)
+        case "failed" | "skipped":
+            entry["reason"] = str(detail.get("why", line["event"]))
+
+
+def _overlaps(entry: Mapping[str, Any], begin_ns: int, end_ns: int) -> bool:
+    fired, healed = entry["fired_mono_ns"], entry["healed_mono_ns"]
+    return fired is not None and end_ns >= fired and (healed is None or begin_ns <= healed)
+
+
+def _informational(raw: Raw) -> dict[str, Any]:
+    seen = raw.history
+    latency = {}
+    for (kind, phase), unordered in sorted(seen.walls.items()):
+        walls = sorted(unordered)
+        row = {f"p{share}": walls[-(-share * len(walls) // 100) - 1] for share in _SHARES}
+        latency[f"{kind}/{phase}"] = {"samples": len(walls), **row, "max": walls[-1]}
+    elapsed_s = None
+    if seen.first_ns is not None and seen.last_ns is not None:
+        elapsed_s = round((seen.last_ns - seen.first_ns) / 1e9, 3)
+    done = sum(len(walls) for walls in seen.walls.values())
+    throughput = round(done / elapsed_s, 2) if elapsed_s else None
+    return {"latency_ms": latency, "throughput_ops_s": throughput, "elapsed_s": elapsed_s}
+
+
+_SHARES: Final = (50, 95, 99)
+
+
+HEAD: Final = ("schema_version", "run_id", "campaign", "seed", "schedule_sha256", "history_sha256")
+"""Fields of the metrics that are no group."""
+
+GROUPS: Final[Mapping[str, Callable[[Raw], dict[str, Any]]]] = {
+    "run": _run,
+    "ops": _ops,
+    "cache": _cache,
+    "locks": _locks,
+    "telemetry": _telemetry,
+    "integrity": _integrity,
+    "growth": _growth,
+    "faults": _faults,
+    "informational": _informational,
+}
+"""Group of the metrics → how it is recomputed."""
