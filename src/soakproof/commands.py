@@ -16,6 +16,7 @@ from soakproof.errors import Interrupted, MissingInput, SoakError, UsageError
 from soakproof.rundir import Project, RunDir, as_json
 
 if TYPE_CHECKING:
+    from soakproof.pipeline import Soaked
     from soakproof.stages.record import RecordResult
 
 __all__ = ["COMMANDS", "guarded"]
@@ -132,10 +133,29 @@ def everything(flags: Flags) -> int:
         places = {"run": project.relative(run_dir.path)}
         print(summary_lines(verdict, places, **_screen()), flush=True)
         return int(verdict["exit_code"])
-    soaked = soak(project, flags, os.environ, allow_dirty=bool(flags.get("allow_dirty")))
-    places = _places(project, soaked.run_dir, soaked.recorded)
-    print(summary_lines(soaked.verdict, places, **_screen()), flush=True)
-    return int(soaked.verdict["exit_code"])
+    return _soaked(
+        project, soak(project, flags, os.environ, allow_dirty=bool(flags.get("allow_dirty")))
+    )
+
+
+def replay(flags: Flags) -> int:
+    """Repeat an earlier run: the same plan, in a run of its own, with all stages."""
+    from soakproof.pipeline import soak
+    from soakproof.stages.replay import find_run
+
+    project = Project.find()
+    like = find_run(project, str(flags["run"]))
+    dirty = bool(flags.get("allow_dirty"))
+    return _soaked(project, soak(project, flags, os.environ, allow_dirty=dirty, like=like))
+
+
+def repeat(flags: Flags) -> int:
+    """Soak with many seeds; ends with the composed verdict, or 12 if a verdict is not stable."""
+    from soakproof.stages.repeat import repeat as stage
+
+    done = stage(Project.find(), flags, os.environ, lambda one: print(one.line(), flush=True))
+    print(done.line())
+    return done.exit_code
 
 
 def history(flags: Flags) -> int:
@@ -208,6 +228,8 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "record": record,
     "history": history,
     "selftest": selftest,
+    "repeat": repeat,
+    "replay": replay,
     "verify": verify,
 }
 """Command → what it does."""
@@ -235,6 +257,14 @@ def _screen() -> _Screen:
     if sys.stdout.isatty():
         return {"width": shutil.get_terminal_size().columns, "colour": "NO_COLOR" not in os.environ}
     return {"width": _PLAIN_COLUMNS, "colour": False}
+
+
+def _soaked(project: Project, soaked: Soaked) -> int:
+    from soakproof.report.terminal import summary_lines
+
+    places = _places(project, soaked.run_dir, soaked.recorded)
+    print(summary_lines(soaked.verdict, places, **_screen()), flush=True)
+    return int(soaked.verdict["exit_code"])
 
 
 def _places(project: Project, run_dir: RunDir, result: RecordResult) -> dict[str, str]:
