@@ -14,6 +14,7 @@ from soakproof.stages.extract import extract
 from soakproof.stages.gate import gate
 from soakproof.stages.record import RecordResult, record
 from soakproof.stages.replay import same_plan, same_python, settings_of
+from soakproof.stages.report import report
 from soakproof.stages.run import run
 
 __all__ = ["Soaked", "again", "soak", "trial"]
@@ -42,7 +43,7 @@ def soak(
     allow_dirty: bool = False,
     like: RunDir | None = None,
 ) -> Soaked:
-    """Run clean → anchors → run → expect → extract → gate → record.
+    """Run clean → anchors → run → expect → extract → gate → report → record.
 
     Args:
         project: where all is recorded.
@@ -62,6 +63,7 @@ def soak(
     expect(project, run_dir)
     extract(project, run_dir)
     verdict = gate(run_dir)
+    report(run_dir, environ)
     return Soaked(run_dir, verdict, record(project, run_dir, allow_dirty=allow_dirty))
 
 

@@ -374,3 +374,31 @@ def test_a_history_changed_before_it_is_recorded_is_refused(unsigned: Recorded) 
 
     assert [0, 11] == codes
     assert (12, True) == (done.returncode, "history.jsonl:8: expected a line" in done.stderr)
+
+
+def test_a_stored_run_can_be_judged_again_and_the_bundle_stays(
+    unsigned: Recorded, tmp_path: Path
+) -> None:
+    root = tmp_path / "later"
+    shutil.copytree(unsigned.soaker.root / "_ctx" / "evidence", root / "_ctx" / "evidence")
+    later = Soaker(root)
+    stricter = str(CHECKOUT / "eval" / "gates" / "stricter.toml")
+    run_id = unsigned.bundle.name
+    own = later("gate", "--run-id", run_id)
+    again = later("gate", "--run-id", run_id, "--gate", stricter, "--json")
+
+    assert (0, 11) == (own.returncode, again.returncode), again.stderr
+    assert ("stricter", "UNKNOWN") == tuple(
+        json.loads(again.stdout)[key] for key in ("gate", "verdict")
+    )
+    assert 0 == later("verify", run_id).returncode
+
+
+def test_runs_are_compared_by_id_and_by_folder(unsigned: Recorded, signed: Recorded) -> None:
+    same = unsigned.soaker("compare", unsigned.bundle.name, str(unsigned.bundle), "--json")
+    both = unsigned.soaker("compare", unsigned.bundle.name, str(signed.bundle))
+    missing = unsigned.soaker("compare", unsigned.bundle.name, "nothing-here")
+
+    assert (0, []) == (same.returncode, json.loads(same.stdout)["changes"])
+    assert (True, "") == (both.returncode in {0, 10}, both.stderr)
+    assert 2 == missing.returncode

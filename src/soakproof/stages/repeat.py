@@ -15,15 +15,15 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from soakproof.errors import EvidenceBroken, UsageError
 from soakproof.model import EXIT_CODES, Verdict, compose
 from soakproof.own_commands import OwnCommands, last_words
 from soakproof.rundir import Project, RunDir, write_bytes
-from soakproof.workload.settings import ENVIRONMENT
+from soakproof.workload.settings import ENVIRONMENT, FAULTS_CAMPAIGN
 
 __all__ = ["Repeated", "Seeded", "parse_seeds", "repeat"]
 
@@ -74,6 +74,10 @@ class Repeated:
         if not all(one.stable for one in self.seeds):
             return EvidenceBroken.exit_code
         return EXIT_CODES[compose(one.verdict for one in self.seeds)]
+
+    def document(self) -> dict[str, Any]:
+        """Return all as plain data."""
+        return {"exit_code": self.exit_code, "seeds": [asdict(one) for one in self.seeds]}
 
     def line(self) -> str:
         """Return the sum in one line."""
@@ -140,7 +144,8 @@ def repeat(
 
 
 def _passed_on(flags: Mapping[str, str | None]) -> list[str]:
-    given = ((name, flags.get(name)) for name in _PASSED_ON)
+    wanted = {**flags, "campaign": flags.get("campaign") or FAULTS_CAMPAIGN}
+    given = ((name, wanted.get(name)) for name in _PASSED_ON)
     pairs = [(f"--{name.replace('_', '-')}", text) for name, text in given if text]
     return [part for pair in pairs for part in pair]
 

@@ -31,12 +31,9 @@ from soakproof.selftest.panel import PANEL, Defect, Family, choose
 from soakproof.selftest.plots import RUN_ID, Plot, Subject, toy_subject
 from soakproof.selftest.scoring import Score, Seen, score
 from soakproof.targets.command import resolve_command
-from soakproof.workload.settings import ENVIRONMENT
+from soakproof.workload.settings import ENVIRONMENT, FAULTS_CAMPAIGN
 
-__all__ = ["DEFAULT_CAMPAIGN", "Told", "selftest"]
-
-DEFAULT_CAMPAIGN: Final = "eval/campaigns/ast_cache_faults.toml"
-"""The campaign with an oracle: most defects show in nothing else."""
+__all__ = ["Told", "selftest"]
 
 _HANG_GUARD_S: Final = 300
 """No claim about speed: a short soak that is not back by then hangs."""
@@ -136,7 +133,7 @@ def _count(name: str, flags: Mapping[str, str | None]) -> int | None:
 
 def _subject(project: Project, flags: Mapping[str, str | None]) -> tuple[str, Subject]:
     """Read the campaign with its target and gate; say which file it is, for people."""
-    path = _find(project, flags.get("campaign") or DEFAULT_CAMPAIGN, "campaigns")
+    path = _find(project, flags.get("campaign") or FAULTS_CAMPAIGN, "campaigns")
     campaign = schema.load_toml(path, "campaign", hint="give --campaign FILE")
     target_path = (path.parent / campaign["target"]).resolve()
     target = schema.load_toml(target_path, "target", hint=f"it is named in {path}")

@@ -19,7 +19,9 @@ LIMITS: Final = (
     "could have been changed (its commit is in run.json, the wheel's hash in the attestation)",
     "that the schedule is the one the seed gives: replay it to see",
     "that the subject's telemetry is true: it is only held against the history",
-    "what is told in prose or pictures: report, log and anchors are hashed, not recomputed",
+    "that the oracle's answers are those of the tool without its cache: ask it again to see",
+    "what is told in prose or pictures: report, log, anchors and the words of the counter-example "
+    "are hashed, not recomputed",
     "anything about inputs, faults and machines that were not part of this run",
 )
 """What a verified bundle does not prove, whoever signed it."""

@@ -6,18 +6,26 @@ them the verifier says that it cannot vouch for the bundle.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from soakproof.verifier.answers import Versions, judge_answers
 from soakproof.verifier.history import COMPLETIONS, History
 from soakproof.verifier.telemetry import Telemetry
 
-__all__ = ["GROUPS", "HEAD", "Raw"]
+__all__ = ["AROUND", "GROUPS", "HEAD", "LINE_BYTES", "Raw"]
 
 _SHOWN_BAD: Final = 20
 _WORST: Final = "ok"
+_FACTOR: Final = 4
+_FLOOR_BYTES: Final = 8 * 1024 * 1024
+AROUND: Final = 5
+"""Lines of the history shown on each side of a counter-example."""
+LINE_BYTES: Final = 400
+_VERSION_CHARS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +37,17 @@ class Raw:
         history: the counted history.
         telemetry: the counted telemetry.
         samples: the samples of the cache's files, in their order.
-        expected: what the oracle answered, in its order.
+        expected: what the oracle answered, ``None`` for a line that cannot be read; ``None`` for
+            all of it: it was not asked.
+        around: number of a history line → the lines around it, as they lie there.
     """
 
     plan: Mapping[str, Any]
     history: History
     telemetry: Telemetry
     samples: list[dict[str, Any]]
-    expected: list[dict[str, Any]]
+    expected: list[dict[str, Any] | None] | None
+    around: Callable[[int], list[str]]
 
 
 def _run(raw: Raw) -> dict[str, Any]:
@@ -63,6 +74,7 @@ def _ops(raw: Raw) -> dict[str, Any]:
         "answers_compared": sum(len(given) - 1 for given in seen.answers.values()),
         "by_kind": by_kind,
         "by_reason": dict(seen.reasons),
+        "alarming_stderr": seen.alarms,
     }
 
 
@@ -106,6 +118,7 @@ def _telemetry(raw: Raw) -> dict[str, Any]:
         "ops_checked": seen.checked,
         "degraded": sum(seen.cmds[cmd] for cmd in names["degraded"]),
         "recovered": sum(seen.cmds[cmd] for cmd in names["recovered"]),
+        "contradictions": seen.hits_of_nothing if raw.history.whole else None,
     }
 
 
@@ -124,21 +137,59 @@ def _growth(raw: Raw) -> dict[str, Any]:
     for sample in raw.samples:
         for role, size in sample["bytes_by_role"].items():
             most[role] = max(most.get(role, 0), size)
+    left = raw.history.leftovers
+    known_bytes = raw.plan["segment"]["bytes"] + sum(raw.history.sizes.values())
     last = raw.samples[-1] if raw.samples else {"bytes_by_role": {}, "files_by_role": {}}
     return {
         "samples": len(raw.samples),
         # Of the roles that the last look knows; all looks know the same.
         "max_bytes_by_role": {role: most[role] for role in last["bytes_by_role"]},
         "last_bytes_by_role": last["bytes_by_role"],
-        "leftover_files": last["files_by_role"].get("other", 0),
+        "last_bytes": sum(last["bytes_by_role"].values()) if raw.samples else None,
+        "allowed_bytes": _FACTOR * known_bytes + _FLOOR_BYTES,
+        "leftover_files": last["files_by_role"].get("other", 0)
+        if left is None
+        else len(left["files"]),
+        "leftover_processes": None if left is None else left["processes"],
     }
 
 
-def _faults(raw: Raw) -> dict[str, Any]:
+def _answers(raw: Raw) -> dict[str, Any]:
+    counts, first = judge_answers(raw.plan, raw.history, raw.expected)
+    if counts["oracle"] != "asked" or first is None:
+        return counts | ({"first": None} if counts["oracle"] == "asked" else {})
+    op, call, worth, seen = first
+    ended = call.ended or {}
+    begin_ns, end_ns = call.invoked_ns, ended.get("mono_ns", 0)
+    told = {
+        "op": op,
+        "kind": call.kind,
+        "key": call.key,
+        "phase": call.phase,
+        "episode": call.asked.get("episode"),
+        "answer": worth,
+        "versions": [version[:_VERSION_CHARS] for version in seen],
+        "faults": [
+            entry["fault"] for entry in _ledger(raw).values() if _overlaps(entry, begin_ns, end_ns)
+        ],
+        "edits": Versions(raw.history.edits).edits(begin_ns, end_ns),
+        "history": raw.around(ended.get("seq", 0)),
+        "replay": shlex.join(raw.plan["replay_argv"]),
+    }
+    return {**counts, "first": told}
+
+
+def _ledger(raw: Raw) -> dict[str, dict[str, Any]]:
+    """Return fault → what became of it: the planned ones first, then as they came."""
     ledger = {one["fault"]: _blank(one) for one in raw.plan.get("faults", [])}
     for line in raw.history.faults:
         first = {"fault": line["fault"], "kind": line["kind"], "at_op": line.get("index", 0)}
         _step(ledger.setdefault(line["fault"], _blank(first)), line)
+    return ledger
+
+
+def _faults(raw: Raw) -> dict[str, Any]:
+    ledger = _ledger(raw)
     for wait in raw.telemetry.waits:
         for entry in ledger.values():
             if _overlaps(entry, wait.begin_ns, wait.end_ns):
@@ -213,6 +264,7 @@ HEAD: Final = ("schema_version", "run_id", "campaign", "seed", "schedule_sha256"
 GROUPS: Final[Mapping[str, Callable[[Raw], dict[str, Any]]]] = {
     "run": _run,
     "ops": _ops,
+    "answers": _answers,
     "cache": _cache,
     "locks": _locks,
     "telemetry": _telemetry,

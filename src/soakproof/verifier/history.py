@@ -64,6 +64,7 @@ class History:
     uninvited: int = 0
     gaps: int = 0
     torn: int = 0
+    backwards: int = 0
     ended: str = "unfinished"
     plan_sha256: str | None = None
     first_ns: int | None = None
@@ -73,12 +74,15 @@ class History:
     probes: list[dict[str, Any]] = field(default_factory=list)
     faults: list[dict[str, Any]] = field(default_factory=list)
     edits: list[dict[str, Any]] = field(default_factory=list)
+    leftovers: dict[str, Any] | None = None
+    alarms: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)
     sha256: str = ""
 
     @property
     def state(self) -> str:
         """How the run ended; ``broken`` where what is not in the history may have happened."""
-        holes = self.gaps or self.torn
+        holes = self.gaps or self.torn or self.backwards or self.twice or self.uninvited
         return "broken" if self.ended != "unfinished" and holes else self.ended
 
     @property
@@ -153,6 +157,8 @@ def _take(history: History, line: dict[str, Any]) -> None:
             history.edits.append(line)
         case "probe" if line["kind"] == "integrity":
             history.probes.append(line["detail"])
+        case "probe" if line["kind"] == "leftovers":
+            history.leftovers = line["detail"]
 
 
 def _complete(history: History, line: dict[str, Any]) -> None:
@@ -166,10 +172,13 @@ def _complete(history: History, line: dict[str, Any]) -> None:
     call.ended = line
     history.completions += 1
     history.last_ns = line["mono_ns"]
+    history.backwards += line["mono_ns"] < call.invoked_ns
     if line["type"] == "ok":
         history.walls.setdefault((call.kind, call.phase), []).append(line["wall_ms"])
         given = line.get("answer_sha256", "")
         history.answers.setdefault((call.kind, call.key), []).append(given)
+        history.sizes.setdefault(given, line.get("answer_bytes", 0))
+        history.alarms += len(line.get("detail", {}).get("patterns", ()))
         return
     reason = line.get("reason", "unknown")
     history.reasons[reason] += 1

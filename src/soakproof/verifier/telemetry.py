@@ -60,6 +60,9 @@ class Telemetry:
     numbers: dict[str, dict[int, set[int]]] = field(default_factory=dict)
     totals: dict[tuple[str, int], int] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    hits: list[tuple[str, int]] = field(default_factory=list)
+    writes: dict[str, int] = field(default_factory=dict)
+    hits_of_nothing: int = 0
 
 
 def read_telemetry(
@@ -152,6 +155,11 @@ def _take(
     phase.hits += cmd == names["hit"]
     phase.misses += cmd == names["miss"]
     phase.writes += cmd == names["write"]
+    at_ns = x.get("mono_ns")
+    if isinstance(at_ns, int) and cmd == names["hit"]:
+        seen.hits.append((call.key, at_ns))
+    elif isinstance(at_ns, int) and cmd == names["write"]:
+        seen.writes[call.key] = min(at_ns, seen.writes.get(call.key, at_ns))
     if cmd in names["lock_wait"]:
         _wait(seen, op, event["result"], x)
 
@@ -166,7 +174,11 @@ def _wait(seen: Telemetry, op: str, result: dict[str, Any], x: dict[str, Any]) -
 
 
 def _conclude(seen: Telemetry, history: History) -> None:
-    """Look for operations without events, and for numbers that are not there."""
+    """Look for operations without events, numbers that are not there, hits before any write."""
+    unsure = {call.key for call in history.calls.values() if call.outcome != "ok"}
+    for key, at_ns in seen.hits:
+        first_ns = seen.writes.get(key)
+        seen.hits_of_nothing += key not in unsure and (first_ns is None or first_ns > at_ns)
     for op, call in history.calls.items():
         phase = seen.phases.setdefault(call.phase, PhaseCount())
         if call.outcome != "ok":

@@ -15,11 +15,14 @@ from soakproof.verifier.criteria import EXIT_CODES, judge
 from soakproof.verifier.differences import differences
 from soakproof.verifier.files import MANIFEST, BundleFiles, check_files
 from soakproof.verifier.findings import Finding, Unreadable
-from soakproof.verifier.groups import GROUPS, HEAD, Raw
+from soakproof.verifier.groups import AROUND, GROUPS, HEAD, LINE_BYTES, Raw
 from soakproof.verifier.history import read_history
 from soakproof.verifier.telemetry import read_telemetry
 
 __all__ = ["BROKEN", "Verified", "verify_bundle"]
+
+_IN_WORDS: Final = frozenset({"words", "got", "expected"})
+"""Parts of the counter-example that are texts for people; the answers are not in the bundle."""
 
 BROKEN: Final = 12
 """Exit code: the evidence is broken."""
@@ -173,8 +176,15 @@ class _Verification:
             yield Finding("plan.json", "", problem)
         telemetry = read_telemetry(bundle, bundle.names(), plan, history)
         samples = list(_samples(bundle))
-        expected = list(_plain_lines(bundle, "expected.jsonl"))
-        self._raw = Raw(plan, history, telemetry, samples, expected)
+        expected = list(_expected(bundle)) if bundle.stored("expected.jsonl") else None
+
+        def around(seq: int) -> list[str]:
+            near = range(seq + 1 - AROUND, seq + 2 + AROUND)
+            lines = (line for number, line in bundle.lines(stored) if number in near)
+            cut = (line.rstrip(b"\r\n")[:LINE_BYTES] for line in lines)
+            return [line.decode("utf-8", "replace") for line in cut]
+
+        self._raw = Raw(plan, history, telemetry, samples, expected, around)
 
     def _compare_metrics(self) -> Iterator[Finding]:
         if self._raw is None:
@@ -252,9 +262,25 @@ def _samples(bundle: BundleFiles) -> Iterator[dict[str, Any]]:
             yield sample
 
 
+def _expected(bundle: BundleFiles) -> Iterator[dict[str, Any] | None]:
+    """Yield the oracle's answers, and nothing for a line that is none."""
+    for _, line in bundle.lines(str(bundle.stored("expected.jsonl"))):
+        if not line.strip(b"\r\n"):
+            continue
+        try:
+            one = json.loads(line)
+            texts = all(isinstance(one[key], str) for key in ("kind", "key", "version"))
+            yield one if texts and isinstance(one["exit_code"], int) else None
+        except (ValueError, TypeError, KeyError):
+            yield None
+
+
 def _without_words(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Leave out why a line of telemetry cannot be read: a parser's words, which another has not."""
-    telemetry = metrics.get("telemetry")
+    """Leave out what is told in words: why a line cannot be read, how an answer differs."""
+    answers, telemetry = metrics.get("answers"), metrics.get("telemetry")
+    if isinstance(answers, dict) and isinstance(answers.get("first"), dict):
+        first = {k: v for k, v in answers["first"].items() if k not in _IN_WORDS}
+        metrics = {**metrics, "answers": {**answers, "first": first}}
     if not isinstance(telemetry, dict) or not isinstance(telemetry.get("unreadable"), list):
         return metrics
     plain = [
