@@ -195,8 +195,12 @@ def history(flags: Flags) -> int:
         message = f"--around: expected seconds since the run began, such as 12.5, found {around!r}"
         raise UsageError(message) from None
     choice = Choice(flags.get("key"), flags.get("op"), around_s, flags.get("fault"))
-    for text in tell(choose(known, choice), known[0].mono_ns if known else 0):
-        print(text)
+    chosen = choose(known, choice)
+    if flags.get("json"):
+        for line in chosen:
+            print(as_json(line, compact=True).decode(), end="")
+    else:
+        print(*tell(chosen, known[0].mono_ns if known else 0), sep="\n")
     for one in decoded:
         if isinstance(one, BadLine):
             print(f"line {one.line} cannot be read: {one.reason}", file=sys.stderr)

@@ -98,10 +98,16 @@ def record(_c: Context, run_id: str = "", allow_dirty: bool = False, json: bool 
 
 @task
 def history(
-    _c: Context, run_id: str = "", key: str = "", op: str = "", around: str = "", fault: str = ""
+    _c: Context,
+    run_id: str = "",
+    key: str = "",
+    op: str = "",
+    around: str = "",
+    fault: str = "",
+    json: bool = False,
 ) -> None:
     """Print a run's history for a person, whole or in part."""
-    _run("history", run_id=run_id, key=key, op=op, around=around, fault=fault)
+    _run("history", run_id=run_id, key=key, op=op, around=around, fault=fault, json=json)
 
 
 @task

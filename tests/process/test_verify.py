@@ -188,6 +188,26 @@ def test_two_readings_of_a_bad_run_agree(tmp_path: Path, defect: str) -> None:
         assert ("", 10) == (said(verified), verified.exit_code)
 
 
+@pytest.mark.parametrize("defect", ["fickle", "crash", "empty_answer"])
+def test_a_counter_example_is_found_again(tmp_path: Path, defect: str) -> None:
+    for recorded in soaked(tmp_path, signed=False, defect=defect):
+        for stage in ("expect", "extract", "gate", "record"):
+            recorded.soaker(stage)
+        first = json.loads((recorded.bundle / "metrics.json").read_bytes())["answers"]["first"]
+        verified = verify_bundle(recorded.bundle)
+
+        assert ("", 10) == (said(verified), verified.exit_code)
+        assert first["answer"] in {"wrong", "crashed", "missing"}
+        for field, value in (("op", "op-000999"), ("answer", "stale"), ("key", "another")):
+            place = copied(recorded.bundle, tmp_path / "bundle")
+            metrics = json.loads((place / "metrics.json").read_bytes())
+            metrics["answers"]["first"][field] = value
+            (place / "metrics.json").write_bytes(as_json(metrics))
+            reseal(place)
+
+            assert f"metrics.json: answers.first.{field}: expected" in said(verify_bundle(place))
+
+
 def test_an_interrupted_run_verifies_as_unknown(tmp_path: Path) -> None:
     soaker = Soaker(make_project(tmp_path, CHECKOUT / "eval/gates/ast_cache.toml"))
     try:
