@@ -141,21 +141,41 @@ def record(flags: Flags) -> int:
 def everything(flags: Flags) -> int:
     """Run all stages: clean, anchors, run, expect, extract, gate, report, record."""
     from soakproof.pipeline import soak, trial
-    from soakproof.report.terminal import summary_lines
 
     project = Project.find()
     if flags.get("no_record"):
         run_dir, verdict = trial(project, flags, os.environ)
-        places = {"run": project.relative(run_dir.path)}
-        print(summary_lines(verdict, places, **_screen()), flush=True)
-        return int(verdict["exit_code"])
+        return _told(flags, verdict, {"run": project.relative(run_dir.path)})
     soaked = soak(project, flags, os.environ, allow_dirty=bool(flags.get("allow_dirty")))
     places = _places(project, soaked.run_dir, soaked.recorded)
+    return _told(flags, soaked.verdict, places)
+
+
+def replay(flags: Flags) -> int:
+    """Repeat an earlier run: the same plan, in a run of its own, with all stages."""
+    from soakproof.pipeline import soak
+    from soakproof.stages.replay import find_run
+
+    project = Project.find()
+    like = find_run(project, str(flags["run"]))
+    dirty = bool(flags.get("allow_dirty"))
+    soaked = soak(project, flags, os.environ, allow_dirty=dirty, like=like)
+    return _told(flags, soaked.verdict, _places(project, soaked.run_dir, soaked.recorded))
+
+
+def repeat(flags: Flags) -> int:
+    """Soak with many seeds; ends with the composed verdict, or 12 if a verdict is not stable."""
+    from soakproof.stages.repeat import repeat as stage
+
+    stream = sys.stderr if flags.get("json") else sys.stdout
+    done = stage(
+        Project.find(), flags, os.environ, lambda one: print(one.line(), file=stream, flush=True)
+    )
     if flags.get("json"):
-        print(json.dumps({"verdict": soaked.verdict, "places": places}, ensure_ascii=False))
+        print(json.dumps(done.document(), ensure_ascii=False))
     else:
-        print(summary_lines(soaked.verdict, places, **_screen()), flush=True)
-    return int(soaked.verdict["exit_code"])
+        print(done.line())
+    return done.exit_code
 
 
 def history(flags: Flags) -> int:
@@ -189,8 +209,6 @@ def history(flags: Flags) -> int:
 
 def selftest(flags: Flags) -> int:
     """Soak planted defects; ends with 10 unless each is caught, for its reason."""
-    import json
-
     from soakproof.report.panel import panel_lines, row_line
     from soakproof.stages.selftest import selftest as stage
 
@@ -286,6 +304,8 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "record": record,
     "history": history,
     "selftest": selftest,
+    "repeat": repeat,
+    "replay": replay,
     "verify": verify,
     "compare": compare,
     "workorder": workorder,
@@ -331,6 +351,17 @@ def _screen() -> _Screen:
     if sys.stdout.isatty():
         return {"width": shutil.get_terminal_size().columns, "colour": "NO_COLOR" not in os.environ}
     return {"width": _PLAIN_COLUMNS, "colour": False}
+
+
+def _told(flags: Flags, verdict: Mapping[str, Any], places: Mapping[str, str]) -> int:
+    """Print what a whole soak left; its verdict's exit code."""
+    from soakproof.report.terminal import summary_lines
+
+    if flags.get("json"):
+        print(json.dumps({"verdict": verdict, "places": places}, ensure_ascii=False))
+    else:
+        print(summary_lines(verdict, places, **_screen()), flush=True)
+    return int(verdict["exit_code"])
 
 
 def _places(project: Project, run_dir: RunDir, result: RecordResult) -> dict[str, str]:

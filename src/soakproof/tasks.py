@@ -202,6 +202,42 @@ def selftest(
     )
 
 
+@task
+def repeat(
+    _c: Context,
+    seeds: str = "",
+    campaign: str = "",
+    ops: str = "",
+    duration: str = "",
+    workers: str = "",
+    gate: str = "",
+    target_command: str = "",
+    jobs: str = "",
+    json: bool = False,
+) -> None:
+    """Soak with many seeds; ends with the composed verdict."""
+    _run(
+        "repeat",
+        seeds=seeds,
+        campaign=campaign,
+        ops=ops,
+        duration=duration,
+        workers=workers,
+        gate=gate,
+        target_command=target_command,
+        jobs=jobs,
+        json=json,
+    )
+
+
+@task(positional=["run"])
+def replay(
+    _c: Context, run: str, run_id: str = "", allow_dirty: bool = False, json: bool = False
+) -> None:
+    """Repeat an earlier run: the same plan, in a run of its own, with all stages."""
+    _run("replay", run=run, run_id=run_id, allow_dirty=allow_dirty, json=json)
+
+
 _STAGES: Final[tuple[Any, ...]] = (
     clean,
     anchors,
@@ -218,6 +254,8 @@ _STAGES: Final[tuple[Any, ...]] = (
     compare,
     workorder,
     selftest,
+    repeat,
+    replay,
 )
 for _stage in _STAGES:
     ns.add_task(_stage)

@@ -185,7 +185,8 @@ class Plot:
 
 def _pad(cache: Mapping[str, Any]) -> str:
     """Return the name of a file that plays a known part and is no database; or nothing."""
-    globs = (rule["glob"] for rule in cache["roles"] if rule["role"] not in cache["integrity"])
+    rules = reversed(cache["roles"])
+    globs = (rule["glob"] for rule in rules if rule["role"] not in cache["integrity"])
     return next((glob.replace("*", "soakproof_pad") for glob in globs if "*" in glob), "")
 
 

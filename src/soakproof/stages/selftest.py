@@ -13,9 +13,6 @@ import json
 import os
 import shlex
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -28,17 +25,15 @@ import soakproof
 from soakproof import schema
 from soakproof.errors import MissingInput, UsageError
 from soakproof.model import SCHEMA_VERSION
+from soakproof.own_commands import OwnCommands, last_words
 from soakproof.rundir import Project, write_json
 from soakproof.selftest.panel import PANEL, Defect, Family, choose
 from soakproof.selftest.plots import RUN_ID, Plot, Subject, toy_subject
 from soakproof.selftest.scoring import Score, Seen, score
 from soakproof.targets.command import resolve_command
-from soakproof.workload.settings import ENVIRONMENT
+from soakproof.workload.settings import ENVIRONMENT, FAULTS_CAMPAIGN
 
-__all__ = ["DEFAULT_CAMPAIGN", "Told", "selftest"]
-
-DEFAULT_CAMPAIGN: Final = "eval/campaigns/ast_cache_faults.toml"
-"""The campaign with an oracle: most defects show in nothing else."""
+__all__ = ["Told", "selftest"]
 
 _HANG_GUARD_S: Final = 300
 """No claim about speed: a short soak that is not back by then hangs."""
@@ -138,7 +133,7 @@ def _count(name: str, flags: Mapping[str, str | None]) -> int | None:
 
 def _subject(project: Project, flags: Mapping[str, str | None]) -> tuple[str, Subject]:
     """Read the campaign with its target and gate; say which file it is, for people."""
-    path = _find(project, flags.get("campaign") or DEFAULT_CAMPAIGN, "campaigns")
+    path = _find(project, flags.get("campaign") or FAULTS_CAMPAIGN, "campaigns")
     campaign = schema.load_toml(path, "campaign", hint="give --campaign FILE")
     target_path = (path.parent / campaign["target"]).resolve()
     target = schema.load_toml(target_path, "target", hint=f"it is named in {path}")
@@ -166,64 +161,34 @@ def _soaked(
     plots: Sequence[Plot], oracle: Path, environ: Mapping[str, str], jobs: int
 ) -> Iterator[Score]:
     """Soak each plot, several at a time; yield scores as they come."""
-    running: set[subprocess.Popen[bytes]] = set()
     pool = ThreadPoolExecutor(jobs)
-    try:
-        # The longest first, so that none of them is waited for alone at the end.
-        ordered = sorted(plots, key=lambda plot: not plot.defect.control)
-        soaks = [pool.submit(_soak, plot, oracle, environ, running) for plot in ordered]
-        for done in as_completed(soaks):
-            yield done.result()
-    finally:  # Ctrl-C, or a reader that went away: nothing goes on without us
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in list(running):
-            _kill(process)
+    with OwnCommands(environ) as commands:
+        try:
+            # The longest first, so that none of them is waited for alone at the end.
+            ordered = sorted(plots, key=lambda plot: not plot.defect.control)
+            soaks = [pool.submit(_soak, plot, oracle, commands) for plot in ordered]
+            for done in as_completed(soaks):
+                yield done.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _soak(
-    plot: Plot, oracle: Path, environ: Mapping[str, str], running: set[subprocess.Popen[bytes]]
-) -> Score:
+def _soak(plot: Plot, oracle: Path, commands: OwnCommands) -> Score:
     began = time.monotonic()
     plot.make(oracle.resolve())
-    argv = [sys.executable, "-m", "soakproof", "all", "--no-record"]
-    argv += ["--campaign", str(plot.campaign_path), "--run-id", RUN_ID]
+    arguments = ["all", "--no-record", "--run-id", RUN_ID, "--campaign", str(plot.campaign_path)]
     if command := plot.target_command():
-        argv += ["--target-command", shlex.join(command)]
+        arguments += ["--target-command", shlex.join(command)]
     log = plot.root / "soak.log"
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            argv, cwd=plot.root, env=environ, stdout=file, stderr=file, process_group=0
-        )
-        running.add(process)
-        try:
-            code = process.wait(_HANG_GUARD_S)
-        except subprocess.TimeoutExpired:
-            _kill(process)
-            code = None
-        running.discard(process)
+    code = commands.run(arguments, cwd=plot.root, log=log, patience_s=_HANG_GUARD_S)
     (plot.state / "stop").touch()
-    seen = _seen(plot, time.monotonic() - began, _problem(code, log))
-    result = score(plot.defect, seen)
+    problem = f"the soak ended with exit code {code}: {last_words(log)}"
+    if code is None:
+        problem = f"the soak was not back after {_HANG_GUARD_S} s"
+    result = score(plot.defect, _seen(plot, time.monotonic() - began, problem))
     if result.caught:
         shutil.rmtree(plot.root, ignore_errors=True)
     return result
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a soak and, as it is told to, what it started."""
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _problem(code: int | None, log: Path) -> str:
-    if code is None:
-        return f"the soak was not back after {_HANG_GUARD_S} s"
-    lines = log.read_text("utf-8", "replace").strip().splitlines()
-    return f"the soak ended with exit code {code}: {lines[-1] if lines else 'it said nothing'}"
 
 
 def _seen(plot: Plot, seconds: float, problem: str) -> Seen:
