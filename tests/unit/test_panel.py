@@ -179,7 +179,7 @@ def test_the_table_says_what_was_missed_and_why() -> None:
 
 
 def test_a_gate_without_a_criterion_cannot_catch_its_defect() -> None:
-    gate = {"criteria": []}
+    gate: dict[str, Any] = {"criteria": []}
     verdict = {
         "verdict": "PASS",
         "criteria": [
