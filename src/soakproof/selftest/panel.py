@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["PANEL", "Defect", "Family", "choose"]
+__all__ = ["PANEL", "SOUND", "Defect", "Family", "choose"]
+
+
+SOUND: Final = "sound"
+"""The cache with nothing wrong at all."""
 
 
 class Family(enum.StrEnum):
@@ -173,6 +177,12 @@ _CACHES: Final = (
         beside=("warm_hits", "integrity", *_BROKEN),
     ),
     _cache("swallows_write", "swallows a failed write and claims it", "warm_hits"),
+    _cache(
+        "no_checksum",
+        "serves stored values that the disk has altered",
+        "no_wrong_answer",
+        beside=_BROKEN,
+    ),
     _cache("unbounded", "keeps a log of every question for ever", "bounded_growth"),
     _cache(
         "half_written",
@@ -209,7 +219,14 @@ _CONTROLS: Final = (
         faults=None,
     ),
     Defect(
-        name="sound",
+        name="bad_disk",
+        family=Family.CACHE,
+        about="the disk alters stored values, and the cache notices",
+        expects=(),
+        faults=None,
+    ),
+    Defect(
+        name=SOUND,
         family=Family.CACHE,
         about="nothing is wrong with it",
         expects=(),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from soakproof.rundir import write_bytes
-from soakproof.selftest.panel import Defect, Family
+from soakproof.selftest.panel import SOUND, Defect, Family
 
 __all__ = ["RUN_ID", "Plot", "Subject", "toml_text", "toy_subject"]
 
@@ -134,7 +134,7 @@ class Plot:
     def own_command(self) -> list[str]:
         """Return the target's own command, with its defect where that is the cache's."""
         command = list(self.subject.command)
-        if self.defect.family is Family.CACHE and not self.defect.control:
+        if self.defect.family is Family.CACHE and self.defect.name != SOUND:
             command += ["--defect", self.defect.name]
         return command
 

@@ -36,8 +36,12 @@ DEFECTS: Final = (
     "fails_when_locked",
     "rewrites_log",
     "leaves_temporary",
+    "bad_disk",
 )
-"""What can be wrong with it; ``docs/selftest.md`` says what each means."""
+"""What can be wrong with it; ``docs/selftest.md`` says what each means.
+
+``bad_disk`` is wrong with the disk, not with the cache, which has to notice; ``no_checksum`` is a
+cache that does not."""
 
 _LOCK_S: Final = 4.0
 _POLL_S: Final = 0.005
@@ -182,9 +186,14 @@ class Cache:
                 db.execute("CREATE TABLE IF NOT EXISTS odd (name TEXT, answer TEXT, checksum TEXT)")
                 db.execute("SELECT count(*) FROM answers").fetchone()
             if self._defect in {"no_lock", "deletes_busy"}:
-                time.sleep(_WINDOW_S)
-            row = (name, answer, _checksum(name, answer))
+                time.sleep(_WINDOW_S * (10 if self._defect == "no_lock" else 1))
+            row = (name, self._as_stored(name, answer), _checksum(name, answer))
             db.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", row)  # noqa: S608
+
+    def _as_stored(self, name: str, answer: str) -> str:
+        """Return what a disk makes of an answer: a bad one alters the bytes of some."""
+        bad = self._defect in {"bad_disk", "no_checksum"} and _checksum("disk", name)[0] in "048c"
+        return answer.replace('"bytes": ', '"bytes": 1') if bad else answer
 
     def _store_or_delete(self, name: str, answer: str) -> None:
         """Defect: take a busy database for a broken one, and begin anew."""
