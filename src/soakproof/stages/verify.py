@@ -18,6 +18,7 @@ LIMITS: Final = (
     "that the processes ran as the history tells: it is what the harness saw, and the harness "
     "could have been changed (its commit is in run.json, the wheel's hash in the attestation)",
     "that the schedule is the one the seed gives: replay it to see",
+    "that the expected answers are those of the subject without its cache: ask it again to see",
     "that the subject's telemetry is true: it is only held against the history",
     "what is told in prose or pictures: report, log and anchors are hashed, not recomputed",
     "anything about inputs, faults and machines that were not part of this run",
@@ -110,6 +111,7 @@ def _signed(verified: Verified) -> str:
 
 
 def _not_proved(verified: Verified) -> tuple[str, ...]:
+    limits = (*LIMITS, *verified.left_out)
     if verified.signature.trusted:
-        return LIMITS
-    return (_UNTRUSTED if verified.signature.keyid else _UNSIGNED, *LIMITS)
+        return limits
+    return (_UNTRUSTED if verified.signature.keyid else _UNSIGNED, *limits)

@@ -43,6 +43,8 @@ def _row(asked: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]
     samples = _at(metrics, asked["samples"])
     samples = samples if type(samples) is int else None
     verdict, reason = _verdict(asked, metrics, observed, limit, samples)
+    if verdict == "FAIL":
+        verdict = asked.get("otherwise", verdict)
     return {
         "id": asked["id"],
         "rule": f"{asked['metric']} {asked['op']} {words}",

@@ -8,35 +8,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
-from soakproof.verifier.history import COMPLETIONS, History
-from soakproof.verifier.telemetry import Telemetry
+from soakproof.verifier.answers import count_answers, judge_answers
+from soakproof.verifier.counter_example import tell_first
+from soakproof.verifier.history import COMPLETIONS
+from soakproof.verifier.raw import Raw
 
-__all__ = ["GROUPS", "HEAD", "Raw"]
+__all__ = ["GROUPS", "HEAD"]
 
 _SHOWN_BAD: Final = 20
 _WORST: Final = "ok"
 
-
-@dataclass(frozen=True, slots=True)
-class Raw:
-    """All that metrics are computed from.
-
-    Args:
-        plan: the plan.
-        history: the counted history.
-        telemetry: the counted telemetry.
-        samples: the samples of the cache's files, in their order.
-        expected: what the oracle answered, in its order.
-    """
-
-    plan: Mapping[str, Any]
-    history: History
-    telemetry: Telemetry
-    samples: list[dict[str, Any]]
-    expected: list[dict[str, Any]]
+_TIMES: Final = 4
+_AND_BYTES: Final = 8 << 20
+"""What a cache may take: so many times what went in and came out, and so much besides."""
 
 
 def _run(raw: Raw) -> dict[str, Any]:
@@ -63,6 +49,23 @@ def _ops(raw: Raw) -> dict[str, Any]:
         "answers_compared": sum(len(given) - 1 for given in seen.answers.values()),
         "by_kind": by_kind,
         "by_reason": dict(seen.reasons),
+        "alarming_stderr": seen.alarming,
+    }
+
+
+def _answers(raw: Raw) -> dict[str, Any]:
+    if "oracle" not in raw.plan["target"]:
+        return {"oracle": "none"}
+    if not raw.oracle.asked:
+        return {"oracle": "not_asked"}
+    judged = judge_answers(raw)
+    first = next((one for one in judged if one.bad), None)
+    return {
+        "oracle": "asked",
+        "questions": len(raw.oracle.answers),
+        "unreadable_lines": raw.oracle.unreadable,
+        **count_answers(judged),
+        "first": None if first is None else tell_first(raw, first, _faults(raw)["ledger"]),
     }
 
 
@@ -106,6 +109,7 @@ def _telemetry(raw: Raw) -> dict[str, Any]:
         "ops_checked": seen.checked,
         "degraded": sum(seen.cmds[cmd] for cmd in names["degraded"]),
         "recovered": sum(seen.cmds[cmd] for cmd in names["recovered"]),
+        "contradictions": seen.contradictions if raw.history.whole else None,
     }
 
 
@@ -125,12 +129,18 @@ def _growth(raw: Raw) -> dict[str, Any]:
         for role, size in sample["bytes_by_role"].items():
             most[role] = max(most.get(role, 0), size)
     last = raw.samples[-1] if raw.samples else {"bytes_by_role": {}, "files_by_role": {}}
+    sizes, left = last["bytes_by_role"], raw.history.leftovers
+    came_in, came_out = raw.plan["segment"]["bytes"], sum(raw.history.sizes.values())
+    seen_last = last["files_by_role"].get("other", 0)
     return {
         "samples": len(raw.samples),
         # Of the roles that the last look knows; all looks know the same.
-        "max_bytes_by_role": {role: most[role] for role in last["bytes_by_role"]},
-        "last_bytes_by_role": last["bytes_by_role"],
-        "leftover_files": last["files_by_role"].get("other", 0),
+        "max_bytes_by_role": {role: most[role] for role in sizes},
+        "last_bytes_by_role": sizes,
+        "last_bytes": sum(sizes.values()) if raw.samples else None,
+        "allowed_bytes": _TIMES * (came_in + came_out) + _AND_BYTES,
+        "leftover_files": seen_last if left is None else len(left["files"]),
+        "leftover_processes": None if left is None else left["processes"],
     }
 
 
@@ -213,6 +223,7 @@ HEAD: Final = ("schema_version", "run_id", "campaign", "seed", "schedule_sha256"
 GROUPS: Final[Mapping[str, Callable[[Raw], dict[str, Any]]]] = {
     "run": _run,
     "ops": _ops,
+    "answers": _answers,
     "cache": _cache,
     "locks": _locks,
     "telemetry": _telemetry,

@@ -51,6 +51,11 @@ class Call:
         """``ok``, ``fail``, or ``info``: also where no end was written."""
         return "info" if self.ended is None else str(self.ended["type"])
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """When it ran; without an end nobody knows, and it is an empty stretch."""
+        return self.invoked_ns, 0 if self.ended is None else self.ended["mono_ns"]
+
 
 @dataclass(slots=True)
 class History:
@@ -64,21 +69,25 @@ class History:
     uninvited: int = 0
     gaps: int = 0
     torn: int = 0
+    backwards: int = 0
     ended: str = "unfinished"
     plan_sha256: str | None = None
     first_ns: int | None = None
     last_ns: int | None = None
     answers: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    alarming: int = 0
     walls: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     probes: list[dict[str, Any]] = field(default_factory=list)
+    leftovers: dict[str, Any] | None = None
     faults: list[dict[str, Any]] = field(default_factory=list)
     edits: list[dict[str, Any]] = field(default_factory=list)
     sha256: str = ""
 
     @property
     def state(self) -> str:
-        """How the run ended; ``broken`` where what is not in the history may have happened."""
-        holes = self.gaps or self.torn
+        """How the run ended; ``broken`` where the history contradicts itself or has holes."""
+        holes = self.gaps or self.torn or self.backwards or self.twice or self.uninvited
         return "broken" if self.ended != "unfinished" and holes else self.ended
 
     @property
@@ -153,6 +162,8 @@ def _take(history: History, line: dict[str, Any]) -> None:
             history.edits.append(line)
         case "probe" if line["kind"] == "integrity":
             history.probes.append(line["detail"])
+        case "probe" if line["kind"] == "leftovers":
+            history.leftovers = line["detail"]
 
 
 def _complete(history: History, line: dict[str, Any]) -> None:
@@ -166,10 +177,13 @@ def _complete(history: History, line: dict[str, Any]) -> None:
     call.ended = line
     history.completions += 1
     history.last_ns = line["mono_ns"]
+    history.backwards += line["mono_ns"] < call.invoked_ns
     if line["type"] == "ok":
         history.walls.setdefault((call.kind, call.phase), []).append(line["wall_ms"])
         given = line.get("answer_sha256", "")
         history.answers.setdefault((call.kind, call.key), []).append(given)
+        history.sizes.setdefault(given, line.get("answer_bytes", 0))
+        history.alarming += len(line.get("detail", {}).get("patterns", ()))
         return
     reason = line.get("reason", "unknown")
     history.reasons[reason] += 1

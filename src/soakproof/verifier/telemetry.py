@@ -60,6 +60,9 @@ class Telemetry:
     numbers: dict[str, dict[int, set[int]]] = field(default_factory=dict)
     totals: dict[tuple[str, int], int] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    hits: list[tuple[str, int]] = field(default_factory=list)
+    written: dict[str, int] = field(default_factory=dict)
+    contradictions: int = 0
 
 
 def read_telemetry(
@@ -152,6 +155,11 @@ def _take(
     phase.hits += cmd == names["hit"]
     phase.misses += cmd == names["miss"]
     phase.writes += cmd == names["write"]
+    at_ns = x.get("mono_ns")
+    if isinstance(at_ns, int) and cmd == names["hit"]:
+        seen.hits.append((call.key, at_ns))
+    elif isinstance(at_ns, int) and cmd == names["write"]:
+        seen.written[call.key] = min(at_ns, seen.written.get(call.key, at_ns))
     if cmd in names["lock_wait"]:
         _wait(seen, op, event["result"], x)
 
@@ -166,7 +174,7 @@ def _wait(seen: Telemetry, op: str, result: dict[str, Any], x: dict[str, Any]) -
 
 
 def _conclude(seen: Telemetry, history: History) -> None:
-    """Look for operations without events, and for numbers that are not there."""
+    """Look for operations without events, numbers that are not there, and hits of nothing."""
     for op, call in history.calls.items():
         phase = seen.phases.setdefault(call.phase, PhaseCount())
         if call.outcome != "ok":
@@ -177,3 +185,8 @@ def _conclude(seen: Telemetry, history: History) -> None:
         for pid, numbers in seen.numbers.get(op, {}).items():
             total = seen.totals.get((op, pid), max(numbers) + 1)
             seen.lost += sum(number not in numbers for number in range(1, total + 1))
+    # One that did not answer may have written without having told.
+    unsure = {call.key for call in history.calls.values() if call.outcome != "ok"}
+    for key, at_ns in seen.hits:
+        written = key in unsure or (key in seen.written and seen.written[key] <= at_ns)
+        seen.contradictions += not written
