@@ -12,7 +12,7 @@ from typing import Any, Final
 from soakproof.verifier.files import BundleFiles
 from soakproof.verifier.findings import Unreadable
 
-__all__ = ["COMPLETIONS", "Call", "History", "Walk", "read_history"]
+__all__ = ["COMPLETIONS", "Call", "History", "Walk", "read_history", "take"]
 
 COMPLETIONS: Final = ("ok", "fail", "info")
 
@@ -107,7 +107,7 @@ def read_history(bundle: BundleFiles, stored: str, run_id: str) -> tuple[History
     for line in _walk(bundle, stored, run_id, walk, sha):
         history.gaps += line["seq"] != expected_seq
         expected_seq = line["seq"] + 1
-        _take(history, line)
+        take(history, line)
     history.torn, history.sha256 = walk.torn, sha.hexdigest()
     for call in history.calls.values():
         if call.ended is None:
@@ -144,7 +144,8 @@ def _walk(
         yield document
 
 
-def _take(history: History, line: dict[str, Any]) -> None:
+def take(history: History, line: dict[str, Any]) -> None:
+    """Count one line."""
     match line["type"]:
         case "run" if line["event"] == "begin":
             history.plan_sha256 = line["plan_sha256"]
