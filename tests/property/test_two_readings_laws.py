@@ -27,7 +27,7 @@ KINDS = {"get": "key", "search": "segment"}
 REASONS = ("hung", "deadline", "signal", "interrupted", "fault:kill-0")
 
 times = st.integers(0, 30)
-edits = st.fixed_dictionaries(
+edits: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "type": st.just("edit"),
         "mono_ns": times,
@@ -38,7 +38,7 @@ edits = st.fixed_dictionaries(
         "detail": st.fixed_dictionaries({"atomic": st.sampled_from([True, True, False])}),
     }
 )
-operations = st.fixed_dictionaries(
+operations: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "kind": st.sampled_from(list(KINDS)),
         "key": st.sampled_from(KEYS),
