@@ -140,7 +140,10 @@ def _history(name: str, line: int, change: Callable[[list[bytes]], None]) -> Tam
 
 
 def _drop(at: int) -> Tampering:
-    return _history(f"drop line {at + 1} of the history", at + 1, lambda lines: lines.pop(at))  # type: ignore[arg-type]
+    def change(lines: list[bytes]) -> None:
+        del lines[at]
+
+    return _history(f"drop line {at + 1} of the history", at + 1, change)
 
 
 def _swap(at: int) -> Tampering:

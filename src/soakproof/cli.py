@@ -19,11 +19,12 @@ __all__ = ["ARGUMENTS", "FLAGS", "Argument", "Flag", "entry", "main", "parser"]
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One flag: which commands have it, what follows it, what it says."""
+    """One flag: which commands have it, what follows it, what it says; where it needs no name."""
 
     commands: frozenset[str]
     metavar: str | None
     help: str
+    bare: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +47,52 @@ class Argument:
 
 
 _PLANNING: Final = frozenset({"all", "clean"})
-_WORKING: Final = frozenset({"anchors", "run", "expect", "extract", "gate", "record", "history"})
+_PANEL: Final = frozenset({"selftest"})
+_MANY: Final = frozenset({"selftest", "repeat"})
+_WORKING: Final = frozenset(
+    {"anchors", "run", "expect", "extract", "gate", "report", "record", "history"}
+)
 _READING: Final = frozenset({"history"})
 
 FLAGS: Final = {
-    "campaign": Flag(_PLANNING, "FILE", "campaign file, or a name in eval/campaigns/"),
-    "ops": Flag(_PLANNING, "N", "operations of a soak by count (environment: OPS)"),
-    "duration": Flag(_PLANNING, "TIME", "a soak by time: 90s, 5m, 1.5h (environment: DURATION)"),
-    "workers": Flag(_PLANNING, "N", "processes at once (environment: WORKERS)"),
-    "seed": Flag(_PLANNING, "N", "seed of all choices (environment: SEED)"),
-    "target_command": Flag(_PLANNING, "CMD", "soak this command in place of the target's own"),
-    "run_id": Flag(
-        _PLANNING | _WORKING, "ID", "name of the run (environment: RUN_ID; default: new, or latest)"
+    "campaign": Flag(_PLANNING | _MANY, "FILE", "campaign file, or a name in eval/campaigns/"),
+    "ops": Flag(_PLANNING | _MANY, "N", "operations of a soak by count (environment: OPS)"),
+    "duration": Flag(
+        _PLANNING | {"repeat"}, "TIME", "a soak by time: 90s, 5m, 1.5h (environment: DURATION)"
     ),
-    "gate": Flag(_PLANNING | {"gate"}, "FILE", "gate file in place of the campaign's"),
+    "workers": Flag(_PLANNING | {"repeat"}, "N", "processes at once (environment: WORKERS)"),
+    "seed": Flag(_PLANNING, "N", "seed of all choices (environment: SEED)"),
+    "target_command": Flag(
+        _PLANNING | _MANY, "CMD", "soak this command in place of the target's own"
+    ),
+    "run_id": Flag(
+        _PLANNING | _WORKING | {"open", "replay"},
+        "ID",
+        "name of the run (environment: RUN_ID; default: new, or latest)",
+        bare=frozenset({"open"}),
+    ),
+    "gate": Flag(_PLANNING | _MANY | {"gate"}, "FILE", "gate file in place of the campaign's"),
     "in": Flag(frozenset({"gate"}), "FILE", "judge this metrics file; writes no verdict.json"),
     "out": Flag(frozenset({"extract"}), "FILE", "publish the metrics here, not in _ctx/metrics/"),
     "key": Flag(_READING, "KEY", "only lines about this module or query"),
     "op": Flag(_READING, "OP", "only lines of this operation, such as op-000012"),
     "around": Flag(_READING, "SECONDS", "only lines within a second of this time of the run"),
     "fault": Flag(_READING, "ID", "only lines around this fault, such as kill-0"),
-    "public_key": Flag(frozenset({"verify"}), "PUB.pem", "it must be signed by this public key"),
-    "json": Flag(frozenset({"verify"}), None, "print JSON"),
-    "allow_dirty": Flag(
-        frozenset({"all", "record"}), None, "close the work order from a dirty tree, and say so"
+    "public_key": Flag(
+        frozenset({"verify", "workorder"}), "PUB.pem", "it must be signed by this public key"
     ),
+    "allow_dirty": Flag(
+        frozenset({"all", "record", "replay"}),
+        None,
+        "close the work order from a dirty tree, and say so",
+    ),
+    "no_record": Flag(
+        frozenset({"all"}), None, "end with the verdict: nothing outside the run's folder"
+    ),
+    "seeds": Flag(frozenset({"repeat"}), "SEEDS", "the seeds: 1..50, 7, or 1..3,9"),
+    "only": Flag(_PANEL, "NAMES", "these of the panel, with commas between"),
+    "jobs": Flag(_MANY, "N", "soaks at once (default: 1; of selftest: one a processor)"),
+    "json": Flag(frozenset(COMMANDS), None, "print the results as JSON, for machines"),
 }
 """Every flag, once, for the parser and for the documentation's test."""
 
@@ -78,6 +100,11 @@ ARGUMENTS: Final = {
     "bundle": Argument(
         frozenset({"verify"}), "DIR", "folder of an evidence bundle, or the id of a recorded run"
     ),
+    "run": Argument(frozenset({"replay"}), "RUN", "id or folder of an earlier run"),
+    "first": Argument(frozenset({"compare"}), "A", "a run's id, or the folder of a run or bundle"),
+    "second": Argument(frozenset({"compare"}), "B", "another"),
+    "action": Argument(frozenset({"workorder"}), "ACTION", "status", choices=("status",)),
+    "order": Argument(frozenset({"workorder"}), "ID", "a work order (default: all)", optional=True),
 }
 """What commands take without a dash, once, for the parser and for the documentation's test."""
 
@@ -108,7 +135,9 @@ def parser() -> argparse.ArgumentParser:
             if name not in spec.commands:
                 continue
             option = f"--{flag.replace('_', '-')}"
-            if spec.metavar is None:
+            if name in spec.bare:
+                sub.add_argument(flag, nargs="?", metavar=spec.metavar, help=spec.help)
+            elif spec.metavar is None:
                 sub.add_argument(option, dest=flag, action="store_const", const="1", help=spec.help)
             else:
                 sub.add_argument(option, dest=flag, metavar=spec.metavar, help=spec.help)

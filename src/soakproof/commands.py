@@ -5,6 +5,7 @@ A command takes text as it was given, prints results on standard output and retu
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -47,7 +48,7 @@ def clean(flags: Flags) -> int:
 
     project = Project.find()
     run_dir = stage(project, flags, os.environ)
-    print(f"plan: {project.relative(run_dir.plan)}")
+    _tell(flags, {"plan": project.relative(run_dir.plan)})
     return 0
 
 
@@ -56,7 +57,7 @@ def anchors(flags: Flags) -> int:
     from soakproof.stages.anchors import anchors as stage
 
     project, run_dir = _opened(flags)
-    print(f"anchors: {project.relative(stage(project, run_dir))}")
+    _tell(flags, {"anchors": project.relative(stage(project, run_dir))})
     return 0
 
 
@@ -66,7 +67,7 @@ def run(flags: Flags) -> int:
 
     project, run_dir = _opened(flags)
     stage(project, run_dir)
-    print(f"history: {project.relative(run_dir.history)}")
+    _tell(flags, {"history": project.relative(run_dir.history)})
     return 0
 
 
@@ -76,10 +77,10 @@ def expect(flags: Flags) -> int:
 
     project, run_dir = _opened(flags)
     asked = stage(project, run_dir)
-    if asked.path is None:
-        print("expected: the target has no oracle")
-    else:
-        print(f"expected: {project.relative(asked.path)} ({asked.questions} questions)")
+    where = "the target has no oracle"
+    if asked.path is not None:
+        where = f"{project.relative(asked.path)} ({asked.questions} questions)"
+    _tell(flags, {"expected": where})
     return 0
 
 
@@ -90,7 +91,7 @@ def extract(flags: Flags) -> int:
     project, run_dir = _opened(flags)
     out = Path(given) if (given := flags.get("out")) else None
     path = stage(project, run_dir, out)
-    print(f"metrics: {project.relative(path)}")
+    _tell(flags, {"metrics": project.relative(path)})
     return 0
 
 
@@ -105,9 +106,26 @@ def gate(flags: Flags) -> int:
         default = project.root / "eval" / "gates" / "ast_cache.toml"
         verdict = judge_file(Path(metrics), other or default)
     else:
-        verdict = stage(_opened(flags)[1], other)
-    _show(verdict)
+        run_dir = project.open_stored(flags.get("run_id") or os.environ.get("RUN_ID") or None)
+        stored = run_dir.path.parent == project.evidence  # a bundle is judged and left alone
+        verdict = (
+            judge_file(run_dir.metrics, other or run_dir.gate) if stored else stage(run_dir, other)
+        )
+    if flags.get("json"):
+        print(as_json(verdict).decode(), end="")
+    else:
+        _show(verdict)
     return int(verdict["exit_code"])
+
+
+def report(flags: Flags) -> int:
+    """Draw the report: one HTML file, Markdown, pictures, JUnit XML."""
+    from soakproof.stages.report import report as stage
+
+    project, run_dir = _opened(flags)
+    written = stage(run_dir, os.environ)
+    _tell(flags, {name: project.relative(path) for name, path in written.items()})
+    return 0
 
 
 def record(flags: Flags) -> int:
@@ -116,21 +134,48 @@ def record(flags: Flags) -> int:
 
     project, run_dir = _opened(flags)
     result = stage(project, run_dir, allow_dirty=bool(flags.get("allow_dirty")))
-    for name, place in _places(project, run_dir, result).items():
-        print(f"{name}: {place}")
+    _tell(flags, _places(project, run_dir, result))
     return 0
 
 
 def everything(flags: Flags) -> int:
-    """Run all stages: clean, anchors, run, expect, extract, gate, record."""
-    from soakproof.pipeline import soak
-    from soakproof.report.terminal import summary_lines
+    """Run all stages: clean, anchors, run, expect, extract, gate, report, record."""
+    from soakproof.pipeline import soak, trial
 
     project = Project.find()
+    if flags.get("no_record"):
+        run_dir, verdict = trial(project, flags, os.environ)
+        return _told(flags, verdict, {"run": project.relative(run_dir.path)})
     soaked = soak(project, flags, os.environ, allow_dirty=bool(flags.get("allow_dirty")))
     places = _places(project, soaked.run_dir, soaked.recorded)
-    print(summary_lines(soaked.verdict, places, **_screen()), flush=True)
-    return int(soaked.verdict["exit_code"])
+    return _told(flags, soaked.verdict, places)
+
+
+def replay(flags: Flags) -> int:
+    """Repeat an earlier run: the same plan, in a run of its own, with all stages."""
+    from soakproof.pipeline import soak
+    from soakproof.stages.replay import find_run
+
+    project = Project.find()
+    like = find_run(project, str(flags["run"]))
+    dirty = bool(flags.get("allow_dirty"))
+    soaked = soak(project, flags, os.environ, allow_dirty=dirty, like=like)
+    return _told(flags, soaked.verdict, _places(project, soaked.run_dir, soaked.recorded))
+
+
+def repeat(flags: Flags) -> int:
+    """Soak with many seeds; ends with the composed verdict, or 12 if a verdict is not stable."""
+    from soakproof.stages.repeat import repeat as stage
+
+    stream = sys.stderr if flags.get("json") else sys.stdout
+    done = stage(
+        Project.find(), flags, os.environ, lambda one: print(one.line(), file=stream, flush=True)
+    )
+    if flags.get("json"):
+        print(json.dumps(done.document(), ensure_ascii=False))
+    else:
+        print(done.line())
+    return done.exit_code
 
 
 def history(flags: Flags) -> int:
@@ -150,12 +195,34 @@ def history(flags: Flags) -> int:
         message = f"--around: expected seconds since the run began, such as 12.5, found {around!r}"
         raise UsageError(message) from None
     choice = Choice(flags.get("key"), flags.get("op"), around_s, flags.get("fault"))
-    for text in tell(choose(known, choice), known[0].mono_ns if known else 0):
-        print(text)
+    chosen = choose(known, choice)
+    if flags.get("json"):
+        for line in chosen:
+            print(as_json(line, compact=True).decode(), end="")
+    else:
+        print(*tell(chosen, known[0].mono_ns if known else 0), sep="\n")
     for one in decoded:
         if isinstance(one, BadLine):
             print(f"line {one.line} cannot be read: {one.reason}", file=sys.stderr)
     return 0
+
+
+def selftest(flags: Flags) -> int:
+    """Soak planted defects; ends with 10 unless each is caught, for its reason."""
+    from soakproof.report.panel import panel_lines, row_line
+    from soakproof.stages.selftest import selftest as stage
+
+    project = Project.find()
+    told = stage(
+        project, flags, os.environ, lambda score: print(row_line(score.document()), file=sys.stderr)
+    )
+    if flags.get("json"):
+        print(json.dumps(told.document, ensure_ascii=False, indent=2))
+    else:
+        print(panel_lines(told.document, **_screen()))
+        if told.path is not None:
+            print(f"score: {project.relative(told.path)}")
+    return int(told.document["exit_code"])
 
 
 def verify(flags: Flags) -> int:
@@ -165,11 +232,64 @@ def verify(flags: Flags) -> int:
 
     key = Path(given) if (given := flags.get("public_key")) else None
     verified = stage(find_bundle(Project.find(), str(flags["bundle"])), key)
-    if flags.get("json"):
-        print(as_json(verified_document(verified)).decode(), end="")
-    else:
-        print("\n".join(verified_lines(verified)))
+    _print(flags, verified_document(verified), verified_lines(verified))
     return verified.exit_code
+
+
+def compare(flags: Flags) -> int:
+    """Show what changed between two runs outside noise; exit 10: something did."""
+    from soakproof.checks.comparison import compared_document, compared_lines
+    from soakproof.stages.compare import compare as stage
+
+    found = stage(Project.find(), str(flags["first"]), str(flags["second"]))
+    _print(flags, compared_document(found), compared_lines(found))
+    return found.exit_code
+
+
+def workorder(flags: Flags) -> int:
+    """Show where work orders stand; exit 12: the evidence of a closed one is broken."""
+    from soakproof.stages.work_orders import (
+        order_lines,
+        orders_document,
+        orders_exit_code,
+        status,
+    )
+
+    key = Path(given) if (given := flags.get("public_key")) else None
+    states = status(Project.find(), flags.get("order") or None, key)
+    _print(flags, orders_document(states), order_lines(states))
+    return orders_exit_code(states)
+
+
+def runs(flags: Flags) -> int:
+    """List the stored runs: time, campaign, seed, operations, verdict."""
+    from soakproof.report.terminal import runs_table
+    from soakproof.stages.runs import stored_runs
+
+    rows = stored_runs(Project.find())
+    if flags.get("json"):
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+    else:
+        print(runs_table(rows, **_screen()), end="", flush=True)
+    return 0
+
+
+def open_report(flags: Flags) -> int:
+    """Open a run's report in the browser; without one, say where the report is."""
+    import webbrowser
+
+    project, run_dir = _opened(flags)
+    if not run_dir.report.exists():
+        hint = f"make it with `soakproof report --run-id {run_dir.run_id}`"
+        raise MissingInput(run_dir.report, hint)
+    _tell(flags, {"report": project.relative(run_dir.report)})
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        print("soakproof: no browser found here: open the file yourself", file=sys.stderr)
+        return 0
+    webbrowser.open(run_dir.report.as_uri())
+    return 0
 
 
 COMMANDS: Mapping[str, Callable[[Flags], int]] = {
@@ -180,9 +300,17 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "expect": expect,
     "extract": extract,
     "gate": gate,
+    "report": report,
     "record": record,
     "history": history,
+    "selftest": selftest,
+    "repeat": repeat,
+    "replay": replay,
     "verify": verify,
+    "compare": compare,
+    "workorder": workorder,
+    "runs": runs,
+    "open": open_report,
 }
 """Command → what it does."""
 
@@ -191,6 +319,20 @@ def _opened(flags: Flags) -> tuple[Project, RunDir]:
     """Return the run of ``--run-id`` or ``RUN_ID``, else the latest."""
     project = Project.find()
     return project, project.open_run(flags.get("run_id") or os.environ.get("RUN_ID") or None)
+
+
+def _print(flags: Flags, document: dict[str, Any], lines: list[str]) -> None:
+    """Print a result: for machines with ``--json``, else for people."""
+    print(as_json(document).decode().rstrip("\n") if flags.get("json") else "\n".join(lines))
+
+
+def _tell(flags: Flags, places: Mapping[str, str]) -> None:
+    """Print what is where: a line each, or one JSON object."""
+    if flags.get("json"):
+        print(json.dumps(places, ensure_ascii=False))
+        return
+    for name, place in places.items():
+        print(f"{name}: {place}")
 
 
 def _show(verdict: dict[str, Any]) -> None:
@@ -211,6 +353,17 @@ def _screen() -> _Screen:
     return {"width": _PLAIN_COLUMNS, "colour": False}
 
 
+def _told(flags: Flags, verdict: Mapping[str, Any], places: Mapping[str, str]) -> int:
+    """Print what a whole soak left; its verdict's exit code."""
+    from soakproof.report.terminal import summary_lines
+
+    if flags.get("json"):
+        print(json.dumps({"verdict": verdict, "places": places}, ensure_ascii=False))
+    else:
+        print(summary_lines(verdict, places, **_screen()), flush=True)
+    return int(verdict["exit_code"])
+
+
 def _places(project: Project, run_dir: RunDir, result: RecordResult) -> dict[str, str]:
     places = {
         "run": project.relative(run_dir.path),
@@ -219,6 +372,8 @@ def _places(project: Project, run_dir: RunDir, result: RecordResult) -> dict[str
         "report": project.relative(result.report_path),
         "evidence": f"{project.relative(result.bundle_path)} ({_signed(result)})",
     }
+    if run_dir.report.exists():
+        places["page"] = project.relative(run_dir.report)
     if result.work_order is not None:
         state = "closed" if result.closed else f"not closed: {result.why_not_closed}"
         places["work order"] = f"{result.work_order} {state}"

@@ -132,6 +132,20 @@ class Project:
             raise MissingInput(run.plan, f"make it with `soakproof clean --run-id {run_id}`")
         return run
 
+    def open_stored(self, run_id: str | None) -> RunDir:
+        """Return a run's folder or, where that is gone, its evidence bundle.
+
+        In a bundle the documents have the names they have in the folder; nothing may be written.
+
+        Raises:
+            MissingInput: there is neither.
+        """
+        if run_id is not None and _RUN_ID.fullmatch(run_id):
+            stored = RunDir(self.evidence / run_id)
+            if stored.plan.exists() and not RunDir(self.runs / run_id).plan.exists():
+                return stored
+        return self.open_run(run_id)
+
 
 @dataclass(frozen=True, slots=True)
 class RunDir:
@@ -222,6 +236,26 @@ class RunDir:
     def expected(self) -> Path:
         """What the right answers are, one line a question and version (expect)."""
         return self.path / "expected.jsonl"
+
+    @property
+    def report(self) -> Path:
+        """The report of this run, one file (report)."""
+        return self.path / "report.html"
+
+    @property
+    def report_markdown(self) -> Path:
+        """The report as Markdown (report)."""
+        return self.path / "report.md"
+
+    @property
+    def pictures(self) -> Path:
+        """The report's pictures as SVG files (report)."""
+        return self.path / "pictures"
+
+    @property
+    def junit(self) -> Path:
+        """The verdict as JUnit XML (report)."""
+        return self.path / "junit.xml"
 
     @property
     def scratch(self) -> Path:

@@ -37,6 +37,7 @@ def clean(
     gate: str = "",
     run_id: str = "",
     target_command: str = "",
+    json: bool = False,
 ) -> None:
     """Plan a new run and prepare its segment; the cache starts empty."""
     _run(
@@ -49,49 +50,96 @@ def clean(
         gate=gate,
         run_id=run_id,
         target_command=target_command,
+        json=json,
     )
 
 
 @task
-def anchors(_c: Context, run_id: str = "") -> None:
+def anchors(_c: Context, run_id: str = "", json: bool = False) -> None:
     """Find the lines of the subject's source that the soak relies on."""
-    _run("anchors", run_id=run_id)
+    _run("anchors", run_id=run_id, json=json)
 
 
 @task
-def run(_c: Context, run_id: str = "") -> None:
+def run(_c: Context, run_id: str = "", json: bool = False) -> None:
     """Run the plan: real processes, real faults, every step in the history."""
-    _run("run", run_id=run_id)
+    _run("run", run_id=run_id, json=json)
 
 
 @task
-def expect(_c: Context, run_id: str = "") -> None:
+def expect(_c: Context, run_id: str = "", json: bool = False) -> None:
     """Ask the oracle (the same command without its cache) what the right answers were."""
-    _run("expect", run_id=run_id)
+    _run("expect", run_id=run_id, json=json)
 
 
 @task
-def extract(_c: Context, run_id: str = "", out: str = "") -> None:
+def extract(_c: Context, run_id: str = "", out: str = "", json: bool = False) -> None:
     """Count history and telemetry into metrics.json."""
-    _run("extract", run_id=run_id, out=out)
+    _run("extract", run_id=run_id, out=out, json=json)
 
 
 @task
-def gate(_c: Context, run_id: str = "", gate: str = "", in_: str = "") -> None:
+def gate(_c: Context, run_id: str = "", gate: str = "", in_: str = "", json: bool = False) -> None:
     """Judge the metrics: exit 0 PASS, 10 FAIL, 11 UNKNOWN."""
-    _run("gate", run_id=run_id, gate=gate, **{"in": in_})
+    _run("gate", run_id=run_id, gate=gate, json=json, **{"in": in_})
 
 
 @task
-def record(_c: Context, run_id: str = "", allow_dirty: bool = False) -> None:
+def report(_c: Context, run_id: str = "", json: bool = False) -> None:
+    """Draw the report: one HTML file, Markdown, pictures, JUnit XML."""
+    _run("report", run_id=run_id, json=json)
+
+
+@task
+def record(_c: Context, run_id: str = "", allow_dirty: bool = False, json: bool = False) -> None:
     """Put log, metrics and report into the record; close the work order of a PASS."""
-    _run("record", run_id=run_id, allow_dirty=allow_dirty)
+    _run("record", run_id=run_id, allow_dirty=allow_dirty, json=json)
+
+
+@task
+def history(
+    _c: Context,
+    run_id: str = "",
+    key: str = "",
+    op: str = "",
+    around: str = "",
+    fault: str = "",
+    json: bool = False,
+) -> None:
+    """Print a run's history for a person, whole or in part."""
+    _run("history", run_id=run_id, key=key, op=op, around=around, fault=fault, json=json)
+
+
+@task
+def runs(_c: Context, json: bool = False) -> None:
+    """List the stored runs: time, campaign, seed, operations, verdict."""
+    _run("runs", json=json)
+
+
+@task(name="open")
+def open_(_c: Context, run_id: str = "", json: bool = False) -> None:
+    """Open a run's report in the browser; without one, say where the report is."""
+    _run("open", run_id=run_id, json=json)
 
 
 @task(positional=["bundle"])
 def verify(_c: Context, bundle: str, public_key: str = "", json: bool = False) -> None:
     """Check an evidence bundle independently; exit 12: it is broken."""
     _run("verify", bundle=bundle, public_key=public_key, json=json)
+
+
+@task(positional=["first", "second"])
+def compare(_c: Context, first: str, second: str, json: bool = False) -> None:
+    """Show what changed between two runs outside noise; exit 10: something did."""
+    _run("compare", first=first, second=second, json=json)
+
+
+@task(positional=["action"])
+def workorder(
+    _c: Context, action: str, order: str = "", public_key: str = "", json: bool = False
+) -> None:
+    """Show where work orders stand; exit 12: the evidence of a closed one is broken."""
+    _run("workorder", action=action, order=order, public_key=public_key, json=json)
 
 
 @task(default=True)
@@ -106,8 +154,10 @@ def all_(
     run_id: str = "",
     target_command: str = "",
     allow_dirty: bool = False,
+    json: bool = False,
+    no_record: bool = False,
 ) -> None:
-    """Run all stages: clean, anchors, run, expect, extract, gate, record."""
+    """Run all stages: clean, anchors, run, expect, extract, gate, report, record."""
     _run(
         "all",
         ops=ops,
@@ -119,6 +169,8 @@ def all_(
         run_id=run_id,
         target_command=target_command,
         allow_dirty=allow_dirty,
+        json=json,
+        no_record=no_record,
     )
 
 
@@ -127,11 +179,63 @@ ns.add_task(all_, name="all", default=True)
 
 
 @task
-def history(
-    _c: Context, run_id: str = "", key: str = "", op: str = "", around: str = "", fault: str = ""
+def selftest(
+    _c: Context,
+    campaign: str = "",
+    gate: str = "",
+    target_command: str = "",
+    ops: str = "",
+    only: str = "",
+    jobs: str = "",
+    json: bool = False,
 ) -> None:
-    """Print a run's history for a person, whole or in part."""
-    _run("history", run_id=run_id, key=key, op=op, around=around, fault=fault)
+    """Soak planted defects; ends with 10 unless each is caught, for its reason."""
+    _run(
+        "selftest",
+        campaign=campaign,
+        gate=gate,
+        target_command=target_command,
+        ops=ops,
+        only=only,
+        jobs=jobs,
+        json=json,
+    )
+
+
+@task
+def repeat(
+    _c: Context,
+    seeds: str = "",
+    campaign: str = "",
+    ops: str = "",
+    duration: str = "",
+    workers: str = "",
+    gate: str = "",
+    target_command: str = "",
+    jobs: str = "",
+    json: bool = False,
+) -> None:
+    """Soak with many seeds; ends with the composed verdict."""
+    _run(
+        "repeat",
+        seeds=seeds,
+        campaign=campaign,
+        ops=ops,
+        duration=duration,
+        workers=workers,
+        gate=gate,
+        target_command=target_command,
+        jobs=jobs,
+        json=json,
+    )
+
+
+@task(positional=["run"])
+def replay(
+    _c: Context, run: str, run_id: str = "", allow_dirty: bool = False, json: bool = False
+) -> None:
+    """Repeat an earlier run: the same plan, in a run of its own, with all stages."""
+    _run("replay", run=run, run_id=run_id, allow_dirty=allow_dirty, json=json)
 
 
 _STAGES: Final[tuple[Any, ...]] = (
@@ -141,9 +245,17 @@ _STAGES: Final[tuple[Any, ...]] = (
     expect,
     extract,
     gate,
+    report,
     record,
-    verify,
     history,
+    runs,
+    open_,
+    verify,
+    compare,
+    workorder,
+    selftest,
+    repeat,
+    replay,
 )
 for _stage in _STAGES:
     ns.add_task(_stage)

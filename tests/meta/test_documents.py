@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from soakproof.cli import FLAGS
+from soakproof.cli import ARGUMENTS, FLAGS
 from soakproof.commands import COMMANDS
 from soakproof.faults.registry import KINDS
 from soakproof.model import EXIT_CODES
@@ -68,7 +68,10 @@ def test_the_invoke_tasks_are_the_commands_with_the_same_flags() -> None:
     }
 
     assert {
-        command: {flag for flag, spec in FLAGS.items() if command in spec.commands}
+        command: {
+            *(name for name, spec in FLAGS.items() if command in spec.commands),
+            *(name for name, spec in ARGUMENTS.items() if command in spec.commands),
+        }
         for command in COMMANDS
     } == tasks
 

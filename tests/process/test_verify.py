@@ -210,6 +210,26 @@ def test_two_readings_of_a_bad_run_agree(tmp_path: Path, defect: str, *, episode
         assert ("", 10) == (said(verified), verified.exit_code)
 
 
+@pytest.mark.parametrize("defect", ["fickle", "crash", "empty_answer"])
+def test_a_counter_example_is_found_again(tmp_path: Path, defect: str) -> None:
+    for recorded in soaked(tmp_path, signed=False, defect=defect):
+        for stage in ("expect", "extract", "gate", "record"):
+            recorded.soaker(stage)
+        first = json.loads((recorded.bundle / "metrics.json").read_bytes())["answers"]["first"]
+        verified = verify_bundle(recorded.bundle)
+
+        assert ("", 10) == (said(verified), verified.exit_code)
+        assert first["answer"] in {"wrong", "crashed", "missing"}
+        for field, value in (("op", "op-000999"), ("answer", "stale"), ("key", "another")):
+            place = copied(recorded.bundle, tmp_path / "bundle")
+            metrics = json.loads((place / "metrics.json").read_bytes())
+            metrics["answers"]["first"][field] = value
+            (place / "metrics.json").write_bytes(as_json(metrics))
+            reseal(place)
+
+            assert f"metrics.json: answers.first.{field}: expected" in said(verify_bundle(place))
+
+
 def test_an_interrupted_run_verifies_as_unknown(tmp_path: Path) -> None:
     soaker = Soaker(make_project(tmp_path, CHECKOUT / "eval/gates/ast_cache.toml"))
     try:
@@ -396,3 +416,31 @@ def test_a_history_changed_before_it_is_recorded_is_refused(unsigned: Recorded) 
 
     assert [0, 11] == codes
     assert (12, True) == (done.returncode, "history.jsonl:8: expected a line" in done.stderr)
+
+
+def test_a_stored_run_can_be_judged_again_and_the_bundle_stays(
+    unsigned: Recorded, tmp_path: Path
+) -> None:
+    root = tmp_path / "later"
+    shutil.copytree(unsigned.soaker.root / "_ctx" / "evidence", root / "_ctx" / "evidence")
+    later = Soaker(root)
+    stricter = str(CHECKOUT / "eval" / "gates" / "stricter.toml")
+    run_id = unsigned.bundle.name
+    own = later("gate", "--run-id", run_id)
+    again = later("gate", "--run-id", run_id, "--gate", stricter, "--json")
+
+    assert (0, 11) == (own.returncode, again.returncode), again.stderr
+    assert ("stricter", "UNKNOWN") == tuple(
+        json.loads(again.stdout)[key] for key in ("gate", "verdict")
+    )
+    assert 0 == later("verify", run_id).returncode
+
+
+def test_runs_are_compared_by_id_and_by_folder(unsigned: Recorded, signed: Recorded) -> None:
+    same = unsigned.soaker("compare", unsigned.bundle.name, str(unsigned.bundle), "--json")
+    both = unsigned.soaker("compare", unsigned.bundle.name, str(signed.bundle))
+    missing = unsigned.soaker("compare", unsigned.bundle.name, "nothing-here")
+
+    assert (0, []) == (same.returncode, json.loads(same.stdout)["changes"])
+    assert (True, "") == (both.returncode in {0, 10}, both.stderr)
+    assert 2 == missing.returncode

@@ -1,1 +1,1 @@
-"""What a person reads: the Markdown report and the gate's table on a terminal."""
+"""What a person reads: HTML, Markdown, pictures, JUnit XML, and tables on a terminal."""

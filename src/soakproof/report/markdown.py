@@ -16,10 +16,10 @@ from soakproof.report import evidence_sections as evidence
 from soakproof.report import metric_sections as metric
 from soakproof.report.cells import code, plain, table, value
 
-__all__ = ["markdown_report"]
+__all__ = ["markdown_report", "markdown_summary"]
 
 
-def markdown_report(
+def markdown_report(  # noqa: PLR0913 - one argument a document
     plan: Mapping[str, Any],
     run: Mapping[str, Any],
     metrics: Mapping[str, Any],
@@ -28,6 +28,7 @@ def markdown_report(
     *,
     plan_sha256: str,
     note: str = "",
+    pictures: Mapping[str, tuple[str, str]] | None = None,
 ) -> str:
     """Return the report; it begins with the verdict and how to replay the run.
 
@@ -39,12 +40,14 @@ def markdown_report(
         anchors: ``anchors.json``; ``None``: the stage was not run.
         plan_sha256: SHA-256 of the plan's file, which no document but the history carries.
         note: a sentence on the work order, for the top, as Markdown.
+        pictures: title → (path relative to the report, what it shows); ``None``: none were drawn.
     """
     sections = {
         "Gate": _gate(verdict),
         "Why it is not PASS": _reasons(verdict),
         "The first counter-example": answer.counter_example(metrics),
         "Answers against the oracle": answer.answers(metrics),
+        "Pictures": _pictures(pictures or {}),
         "Cold against warm": metric.cache(metrics),
         "Lock contention": metric.locks(metrics),
         "Integrity": metric.integrity(metrics),
@@ -64,6 +67,23 @@ def markdown_report(
         if body:
             lines += ["", f"## {title}", "", *body]
     return "\n".join(lines) + "\n"
+
+
+def markdown_summary(
+    plan: Mapping[str, Any],
+    run: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    verdict: Mapping[str, Any],
+) -> str:
+    """Return the short of it, for a summary page: verdict, replay, criteria, faults."""
+    lines = [*_top(plan, run, verdict, ""), "", *_gate(verdict)]
+    if reasons := _reasons(verdict):
+        lines += ["", *reasons]
+    kinds = sorted(metrics["faults"]["by_kind"].items())
+    counts = ("planned", "fired", "took_effect", "healed", "skipped")
+    rows = ((code(kind), *(each[count] for count in counts)) for kind, each in kinds)
+    heads = ("fault", "planned", "fired", "took effect", "healed", "skipped")
+    return "\n".join([*lines, "", *table(heads, rows), "", ""])
 
 
 def _top(
@@ -116,3 +136,15 @@ def _reasons(verdict: Mapping[str, Any]) -> list[str]:
         for each in verdict["criteria"]
         if each["verdict"] != Verdict.PASS
     ]
+
+
+def _pictures(pictures: Mapping[str, tuple[str, str]]) -> list[str]:
+    lines: list[str] = []
+    for title, (path, says) in pictures.items():
+        lines += [f"### {plain(title)}", "", f"![{_alternative(says)}]({path})", ""]
+    return lines[:-1]
+
+
+def _alternative(says: str) -> str:
+    """Return a text that may stand in the brackets of an image."""
+    return plain(says).replace("[", "(").replace("]", ")")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from soakproof.model import Verdict
@@ -16,7 +16,7 @@ from soakproof.model import Verdict
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["gate_table", "summary_lines", "verdict_line", "verdict_lines"]
+__all__ = ["gate_table", "runs_table", "summary_lines", "verdict_line", "verdict_lines"]
 
 _STYLES: Final[Mapping[str, str]] = {
     Verdict.PASS: "bold green",
@@ -107,6 +107,32 @@ def gate_table(verdict: Mapping[str, Any], *, width: int, colour: bool) -> str:
     lines = _rendered(table, width=max(width, _LEAST_WIDTH), colour=colour)
     plain = "\n".join(line.rstrip() for line in lines.splitlines()) + "\n"
     return plain + (f"\n{reasons}" if reasons else "")
+
+
+def runs_table(rows: Sequence[Mapping[str, Any]], *, width: int, colour: bool) -> str:
+    """Return the stored runs, the newest last: nearest to the prompt.
+
+    Args:
+        rows: what :func:`soakproof.stages.runs.stored_runs` says.
+        width: columns of the terminal.
+        colour: with escape sequences for colours.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        return "No runs yet: begin with `soakproof all`.\n"
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for head in ("time", "run", "campaign", "seed", "ops", "verdict"):
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        ops = row["ops_planned"] if row["ops_total"] is None else row["ops_total"]
+        judged = row["verdict"] or ("broken" if row["problem"] else "not judged")
+        cells = (row["time"], row["run_id"], row["campaign"], row["seed"], ops)
+        shown = ("?" if cell is None else str(cell) for cell in cells)
+        table.add_row(*map(Text, shown), Text(judged, style=_STYLES.get(judged, "")))
+    lines = _rendered(table, width=max(width, _LEAST_WIDTH), colour=colour)
+    return "\n".join(line.rstrip() for line in lines.splitlines()) + "\n"
 
 
 def _shown(value: object) -> str:

@@ -28,6 +28,7 @@ from soakproof.model import Verdict
 from soakproof.places import Places
 from soakproof.report.cells import plain
 from soakproof.report.markdown import markdown_report
+from soakproof.report.published import Published, published
 from soakproof.report.session import session_facts
 from soakproof.rundir import Project, RunDir, write_bytes
 
@@ -127,9 +128,13 @@ def _record(project: Project, run: RunDir, *, allow_dirty: bool) -> RecordResult
     places = _places(project, documents.plan["campaign"]["name"], order)
     why_not = _why_not(project, documents, places, allow_dirty=allow_dirty)
     note = _note(documents, order, why_not)
-    report = _report(documents, note)
-    evidence = _publish(project, run, documents, places, report)
-    bundle = _bundle(project, run, documents, {"report.md": report})
+    drawn = published(run, places.report)
+    report = _report(documents, note, drawn.pictures)
+    evidence = _publish(project, run, documents, places, report, drawn)
+    reports = {"report.md": _report(documents, note, {})}  # the pictures are in the page
+    if run.report.exists():
+        reports["report.html"] = run.report.read_bytes()
+    bundle = _bundle(project, run, documents, reports)
     evidence = (*evidence, project.relative(bundle.path / MANIFEST))
     if places.order is not None and not why_not:
         _close(project, documents, places.order, note, evidence, bundle)
@@ -178,7 +183,7 @@ def _note(documents: RunDocuments, order: str | None, why_not: str) -> str:
     return f"Work order {order} is closed at `{commit}`{caveat}."
 
 
-def _report(documents: RunDocuments, note: str) -> bytes:
+def _report(documents: RunDocuments, note: str, pictures: Mapping[str, tuple[str, str]]) -> bytes:
     text = markdown_report(
         documents.plan,
         documents.run,
@@ -187,6 +192,7 @@ def _report(documents: RunDocuments, note: str) -> bytes:
         documents.anchors,
         plan_sha256=documents.plan_sha256,
         note=note,
+        pictures=pictures,
     )
     return text.encode()
 
@@ -207,7 +213,12 @@ def _bundle(
 
 
 def _publish(
-    project: Project, run: RunDir, documents: RunDocuments, places: _Places, report: bytes
+    project: Project,
+    run: RunDir,
+    documents: RunDocuments,
+    places: _Places,
+    report: bytes,
+    drawn: Published,
 ) -> tuple[str, ...]:
     """Write log, metrics, verdict, anchors and report; return their paths for the work order."""
     files = {
@@ -220,8 +231,10 @@ def _publish(
         files[places.anchors] = _read(run.anchors, "anchors")
     else:
         places.anchors.unlink(missing_ok=True)  # those of an earlier run would be taken for ours
-    for path, data in files.items():
+    for path, data in {**files, **drawn.files}.items():
         _replace(path, data)
+    for path in drawn.obsolete:
+        path.unlink()
     return tuple(project.relative(path) for path in files)
 
 

@@ -18,8 +18,8 @@ LIMITS: Final = (
     "that the processes ran as the history tells: it is what the harness saw, and the harness "
     "could have been changed (its commit is in run.json, the wheel's hash in the attestation)",
     "that the schedule is the one the seed gives: replay it to see",
-    "that the expected answers are those of the subject without its cache: ask it again to see",
     "that the subject's telemetry is true: it is only held against the history",
+    "that the oracle's answers are those of the tool without its cache: ask it again to see",
     "what is told in prose or pictures: report, log and anchors are hashed, not recomputed",
     "anything about inputs, faults and machines that were not part of this run",
 )

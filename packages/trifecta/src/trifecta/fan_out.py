@@ -1,7 +1,7 @@
 """Parsing in several processes, without a pool.
 
 Each child takes every n-th question, sends all its answers in one piece and ends; a child whose
-parent is gone ends on its first write, so nothing is ever left running.  What a child that was
+parent is gone ends before its next question, so nothing is left running.  What a child that was
 killed did not send is worked out here.
 """
 
@@ -52,6 +52,7 @@ def solve_all(questions: "list[Question]", jobs: int) -> "list[Solved]":
 
 def _start(questions: "list[Question]") -> tuple[int, int] | None:
     """Start a child; give its process id and the pipe that its answers come from."""
+    parent = os.getpid()
     reading, writing = os.pipe()
     try:
         pid = os.fork()
@@ -66,7 +67,12 @@ def _start(questions: "list[Question]") -> tuple[int, int] | None:
     try:
         os.close(reading)
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # the parent says what there is to say
-        rest = memoryview(marshal.dumps([solve(question) for question in questions]))
+        answers: list[Solved] = []
+        for question in questions:
+            if os.getppid() != parent:
+                os._exit(1)  # nobody wants them any more
+            answers.append(solve(question))
+        rest = memoryview(marshal.dumps(answers))
         while rest:
             rest = rest[os.write(writing, rest) :]
         code = 0

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import sqlite3
 
 SELECT = "SELECT value FROM entry_v2 WHERE id=?"
-SELECT_SLOT = "SELECT 1 FROM entry_v2 WHERE slot=? LIMIT 1"
+# the index of slots leaves out 0 and is used only by a query that leaves it out too
+SELECT_SLOT = "SELECT 1 FROM entry_v2 WHERE slot=? AND slot<>0 LIMIT 1"
 
 ABSENT = "absent"
 CHANGED = "content_changed"  # the same question was answered for other bytes

@@ -40,6 +40,11 @@ SCHEMA = Schema(
     ),
 )
 
+DELETE_VERSIONS = (
+    "DELETE FROM entry_v2 WHERE slot=? AND slot<>0 AND id<>? AND id NOT IN (SELECT id FROM"
+    " entry_v2 WHERE slot=? AND slot<>0 AND id<>? ORDER BY used DESC, id LIMIT ?)"
+)
+
 # What a read can find out that a write must look into before it trusts the file.
 _SUSPECT = {trouble.DAMAGED, DAMAGED_ROW}
 
@@ -242,8 +247,7 @@ class SQLiteCache:
     def _forget_versions(self, connection: "sqlite3.Connection", slot: int, keep: int) -> int:
         """Delete all but the newest few answers to one question; give their number."""
         cursor = connection.execute(
-            "DELETE FROM entry_v2 WHERE slot=? AND id<>? AND id NOT IN"
-            " (SELECT id FROM entry_v2 WHERE slot=? AND id<>? ORDER BY used DESC, id LIMIT ?)",
+            DELETE_VERSIONS,
             (slot, keep, slot, keep, _VERSIONS_KEPT - 1),
         )
         return max(cursor.rowcount, 0)

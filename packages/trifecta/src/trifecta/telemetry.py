@@ -81,6 +81,18 @@ class Telemetry:
         if written != len(line):
             self.trouble = "only a part of an event could be written"
 
+    def reserve(self) -> None:
+        """Open the log before much else is: later there may be no descriptor left to tell so.
+
+        Makes no folder and complains of nothing; the first event does both.
+        """
+        if self.level == "off" or self._fd >= 0:
+            return
+        try:
+            self._fd = os.open(self._path, _FLAGS, 0o644)
+        except OSError:
+            return
+
     def close(self) -> None:
         """Close the file; a later event opens it again."""
         if self._fd >= 0:

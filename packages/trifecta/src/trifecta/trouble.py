@@ -29,10 +29,21 @@ _BY_ERRNO = {
     errno.EISDIR: "not_a_file",
 }
 
+_STARVED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EINTR})
+
 # https://www.sqlite.org/rescode.html; the lower byte is the primary code
 _PERM, _BUSY, _LOCKED, _READONLY, _IOERR = 3, 5, 6, 8, 10
 _CORRUPT, _FULL, _CANTOPEN, _PROTOCOL, _NOTADB = 11, 13, 14, 15, 26
 _IOERR_SHORT_READ = 522
+
+
+def starved(problem: OSError) -> bool:
+    """Whether the system had no room for us, which says nothing about the file.
+
+    A file that is gone or not ours to read is no part of an answer; one that could not be read
+    for want of descriptors or memory, or because the disk failed, must not be left out in silence.
+    """
+    return problem.errno in _STARVED
 
 
 def of_os(problem: OSError) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
@@ -343,3 +344,45 @@ def test_a_torn_line_is_not_glued_onto_the_next(trifecta: Trifecta) -> None:
 
     assert lines[0] == b'{"ts":"torn'
     assert len(lines) == 4
+
+
+def test_an_interrupt_while_waiting_is_exit_130(trifecta: Trifecta) -> None:
+    lock = lock_of(trifecta.ast_db)
+    uri = "sym://python/mod/sample"
+    with (
+        held(lock),
+        trifecta.start("ast", "symbols", uri, "--persist-cache") as process,
+    ):
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b'{"status":"ok"')
+        while not has_open(process.pid, lock):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert process.stderr is not None
+        assert process.stderr.read() == b"trifecta: interrupted\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["se g?m#e%20n't", "ünï", os.fsdecode(b"odd\xff"), ".hidden", "-x"]
+)
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    root = tmp_path / name
+    root.mkdir()
+    subject = Trifecta(root)
+    subject.write("mod.py", "def f(): pass\n")
+    for _ in range(2):
+        answer = subject.run(
+            "ast", "symbols", "sym://python/mod/mod", f"--segment={root}", "--persist-cache"
+        )
+        assert answer.names == ["f"]
+    assert subject.commands()[-2:] == ["ast.cache.hit", "ast.symbols"]
+    assert subject.run("ctx", "search", f"--segment={root}", "--query", "f").json["hits"]
+
+
+def test_the_cache_may_not_be_ours_to_enter(trifecta: Trifecta) -> None:
+    trifecta.ast_db.mkdir(parents=True)
+    answer = trifecta.symbols("sample")
+
+    assert (answer.code, answer.names) == (0, NAMES)
+    assert "ast.cache.write" not in trifecta.commands()

@@ -1,5 +1,6 @@
 import contextlib
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -137,3 +138,35 @@ def test_integrity_after_it_all(corpus: Trifecta) -> None:
     corpus.search("fetch")
     with contextlib.closing(sqlite3.connect(corpus.ctx_db)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+
+
+def test_a_small_change_is_answered_before_the_lock_is_had(corpus: Trifecta) -> None:
+    corpus.search("fetch_row")
+    corpus.write("pkg/more.py", "def fetch_row_again(): ...\n")
+    corpus.forget_events()
+    lock = corpus.ctx_db.with_name(corpus.ctx_db.name + ".lock")
+    with corpus.start("ctx", "search", "--query", "fetch_row_again") as process:
+        with held(lock):
+            assert process.stdout is not None
+            line = process.stdout.readline()  # comes while the lock is ours
+        assert process.wait(60) == 0
+
+    assert b"pkg/more.py" in line
+    assert corpus.event("ctx.search")["result"]["source"] in {"memory", "synced"}
+    assert corpus.search("fetch_row_again").out == line
+
+
+@pytest.mark.parametrize("descriptors", range(5, 14))
+def test_few_descriptors_never_leave_a_file_out_in_silence(
+    corpus: Trifecta, descriptors: int
+) -> None:
+    whole = corpus.search("fetch_row").json
+    cold = corpus.limited(descriptors, "ctx", "search", "--query", "fetch_row")
+    corpus.write("pkg/new.py", "def fetch_row_again(): ...\n")
+    changed = corpus.search("fetch_row", env={"TRIFECTA_LOCK_TIMEOUT_MS": "0"}).json
+    shutil.rmtree(corpus.root / ".trifecta")
+    anew = corpus.limited(descriptors, "ctx", "search", "--query", "fetch_row")
+
+    for expected, limited in ((whole, cold), (changed, anew)):
+        if limited.code == 0:  # below some number not even the interpreter starts
+            assert expected == limited.json

@@ -63,6 +63,19 @@ class Trifecta:
         )
         return Answer(done.returncode, done.stdout, done.stderr.decode())
 
+    def limited(self, descriptors: int, *args: str) -> Answer:
+        """Run ``trifecta ARGS`` in the segment with so few file descriptors."""
+        command = [sys.executable, "-m", "trifecta", *args]
+        done = subprocess.run(
+            ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command],
+            capture_output=True,
+            timeout=HANG_GUARD_S,
+            env=self.environment(),
+            cwd=self.root,
+            check=False,
+        )
+        return Answer(done.returncode, done.stdout, done.stderr.decode())
+
     @contextlib.contextmanager
     def start(
         self, *args: str, env: Mapping[str, str] | None = None

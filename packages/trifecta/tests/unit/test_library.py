@@ -17,7 +17,9 @@ from trifecta import (
     bounds,
 )
 from trifecta.keys import KEY_BYTES
+from trifecta.peek import SELECT, SELECT_SLOT
 from trifecta.recency import Recency, touch
+from trifecta.sqlite_cache import DELETE_VERSIONS
 
 
 @pytest.fixture
@@ -212,3 +214,19 @@ def test_a_reader_that_never_ends_does_not_let_the_log_grow(tmp_path: Path) -> N
         for number in range(600):
             cache.set(key(number), bytes([number % 251]) * 8000)
         assert Path(f"{path}-wal").stat().st_size <= 16 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [(SELECT, (1,)), (SELECT_SLOT, (1,)), (DELETE_VERSIONS, (1, 2, 1, 2, 3))],
+)
+def test_no_statement_reads_the_whole_table(
+    tmp_path: Path, statement: str, values: tuple[int, ...]
+) -> None:
+    path = tmp_path / "c.db"
+    with SQLiteCache(str(path)) as cache:
+        cache.set(key(1), b"v", slot=1)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
+
+    assert not [step for *_, step in plan if step.startswith("SCAN")], plan

@@ -64,6 +64,7 @@ class _Search:
         self.limit = limit
         self.args: dict[str, object] = {"query": text[:SHOWN]} if limit else {}
         self.started_ns = time.time_ns()
+        telemetry.reserve()
         self.files = scan(segment.root)
         self.settled: index.Difference | None = None
         self.still_to_sync = False
@@ -78,6 +79,8 @@ class _Search:
             suspect = trouble.of_sqlite(problem, self.segment.ctx_db_path) == trouble.DAMAGED
         except _ODD:
             hits, suspect = None, True
+        except OSError:  # too few descriptors for database and sources at once
+            hits = None
         if hits is not None:
             return hits, "index"
         try:

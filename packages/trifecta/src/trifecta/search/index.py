@@ -11,6 +11,7 @@ from _blake2 import blake2b
 from trifecta.guarded import Schema
 from trifecta.search.chunks import decode, split
 from trifecta.search.scan import Stamp, stamp_of
+from trifecta.trouble import starved
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,18 +134,26 @@ def _forget(connection: "sqlite3.Connection", raw: bytes) -> None:
 
 
 def _read(root: str, path: str) -> "tuple[bytes, Stamp] | None":
-    """Give content and stamp of one file; None when it is gone or not to be read."""
+    """Give content and stamp of one file; None when it is gone or not ours to read.
+
+    Raises OSError when there were no descriptors, no memory or no disk: an answer without the file
+    would be wrong.
+    """
     try:
         descriptor = os.open(
             f"{root.rstrip('/')}/{path}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
         )
-    except OSError:
+    except OSError as problem:
+        if starved(problem):
+            raise
         return None
     with os.fdopen(descriptor, "rb") as handle:
         try:
             stamp = stamp_of(os.fstat(descriptor))
             return handle.read(), stamp
-        except OSError:
+        except OSError as problem:
+            if starved(problem):
+                raise
             return None
 
 

@@ -2,6 +2,8 @@
 
 import os
 
+from trifecta.trouble import starved
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,11 +50,17 @@ def scan(root: str, suffixes: tuple[str, ...] = SUFFIXES) -> dict[str, Stamp]:
     return dict(_walk(inside, "", suffixes))
 
 
-def _walk(root: str, prefix: str, suffixes: tuple[str, ...]) -> "Iterator[tuple[str, Stamp]]":
+def _entries(folder: str) -> "list[os.DirEntry[str]]":
     try:
-        entries = sorted(os.scandir(root + prefix), key=lambda entry: entry.name)
-    except OSError:  # removed meanwhile, or not ours to read
-        return
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as problem:  # removed meanwhile, or not ours to read
+        if starved(problem):
+            raise
+        return []
+
+
+def _walk(root: str, prefix: str, suffixes: tuple[str, ...]) -> "Iterator[tuple[str, Stamp]]":
+    entries = _entries(root + prefix)
     if prefix and any(entry.name == "pyvenv.cfg" for entry in entries):
         return
     for entry in entries:
@@ -67,5 +75,7 @@ def _walk(root: str, prefix: str, suffixes: tuple[str, ...]) -> "Iterator[tuple[
                 stamp = stamp_of(entry.stat())
                 if stamp.size <= MAX_BYTES:
                     yield path, stamp
-        except OSError:  # removed meanwhile
+        except OSError as problem:  # removed meanwhile
+            if starved(problem):
+                raise
             continue

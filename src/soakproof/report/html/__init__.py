@@ -1,0 +1,1 @@
+"""The report as one HTML file: self-contained, no network, light and dark, printable."""
