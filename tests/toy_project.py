@@ -108,6 +108,28 @@ edits = []
 """
 
 
+_FAULTS = """
+[episodes]
+warm_share = 0.2
+asks = 4
+after_keys = 2
+edits = ["rewrite", "same_stat", "rename_over", "delete_restore", "slow_write", "other_file"]
+
+[[faults]]
+kind = "lock_hold"
+hold_ms = [60, 90]
+max_hold_ms = 3000
+
+[[faults]]
+kind = "kill"
+modes = ["random"]
+after_ms = [5, 60]
+after_wal_us = [0, 400]
+max_hold_ms = 2000
+"""
+"""In place of the faults of the plain campaign: episodes of faults and edits."""
+
+
 def make_project(
     root: Path,
     gate: Path,
@@ -117,7 +139,7 @@ def make_project(
     episode_fault: str = "",
     journal: str = "delete",
 ) -> Path:
-    """Write a project for the toy into ``root``.
+    """Write a project for the toy into ``root``, with the campaigns ``toy`` and ``toy_faults``.
 
     Args:
         root: an empty folder.
@@ -133,6 +155,8 @@ def make_project(
     target = _TARGET.format(command=json.dumps(command), journal=journal)
     (root / "eval/targets/toy.toml").write_text(target, "utf-8")
     campaign = _CAMPAIGN.format(deadline_ms=deadline_ms)
+    faulty = campaign.replace('name = "toy"', 'name = "toy_faults"') + _FAULTS
+    (root / "eval/campaigns/toy_faults.toml").write_text(faulty, "utf-8")
     campaign += _EPISODES + episode_fault if episode_fault else HOLD
     (root / "eval/campaigns/toy.toml").write_text(campaign, "utf-8")
     (root / "eval/gates/toy.toml").write_bytes(gate.read_bytes())

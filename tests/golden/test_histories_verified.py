@@ -20,6 +20,7 @@ from soakproof.rundir import ChainedLineWriter, Project, RunDir, as_json, write_
 from soakproof.stages.clean import clean
 from soakproof.stages.extract import extract
 from soakproof.stages.gate import gate
+from soakproof.stages.verify import verified_lines
 from soakproof.verifier.verify import Verified, verify_bundle
 
 FILES = sorted(HERE.glob("*.json"))
@@ -85,6 +86,19 @@ def rewritten(bundle: Path, name: str, value: object) -> Verified:
     return verify_bundle(bundle)
 
 
+def test_the_counter_example_is_told_again_from_the_kept_answers(stale: Path) -> None:
+    first = json.loads((stale / "metrics.json").read_bytes())["answers"]["first"]
+    verified = verify_bundle(stale)
+
+    assert ("stale", GOT.decode(), RIGHT.decode()) == (
+        first["answer"],
+        first["got"],
+        first["expected"],
+    )
+    assert 2 == len(list((stale / "answers").iterdir()))
+    assert ([], ()) == (said(verified), verified.left_out)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -94,20 +108,51 @@ def rewritten(bundle: Path, name: str, value: object) -> Verified:
         ("phase", "warm"),
         ("episode", 7),
         ("answer", "wrong"),
+        ("words", "All is well."),
         ("versions", ["original"]),
         ("faults", ["lock_hold-0"]),
         ("edits", ["edit-9"]),
+        ("got", "nothing"),
+        ("expected", "nothing"),
         ("history", []),
         ("replay", "true"),
     ],
 )
-def test_the_facts_of_the_counter_example_are_held_to_the_raw_lines(
+def test_every_field_of_the_counter_example_is_held_to_the_raw_lines(
     stale: Path, name: str, value: object
 ) -> None:
     verified = rewritten(stale, name, value)
 
     assert 12 == verified.exit_code
     assert any(one.where.startswith(f"answers.first.{name}") for one in verified.findings)
+
+
+def test_a_kept_answer_that_is_another_is_found(stale: Path) -> None:
+    answer = next((stale / "answers").iterdir())
+    answer.write_bytes(b"another\n")
+    reseal(stale)
+    verified = verify_bundle(stale)
+
+    assert 12 == verified.exit_code
+    assert f"answers/{answer.name}" in {one.file for one in verified.findings}
+
+
+def test_answers_that_name_the_machine_stay_at_home_and_that_is_said(
+    planned: tuple[Project, RunDir], stale: Path
+) -> None:
+    here = f"{planned[1].segment}/m0.py\n".encode()
+    run = (HERE / "no_wrong_answer.FAIL.json").read_text("utf-8")
+    sha256 = hashlib.sha256(here).hexdigest()
+    (planned[1].answers / sha256).write_bytes(here)
+    bundle, exit_code = bundled(planned, json.loads(run.replace("9" * 64, sha256)))
+    verified = verify_bundle(bundle)
+
+    assert stale == bundle
+    assert not (bundle / "answers" / sha256).exists()
+    assert ([], exit_code, 1) == (said(verified), verified.exit_code, len(verified.left_out))
+    assert any(
+        "the two texts of the first counter-example" in one for one in verified_lines(verified)
+    )
 
 
 @pytest.mark.parametrize("case", ["no_stale_answer.FAIL", "no_broken_cache.FAIL"])
