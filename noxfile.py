@@ -112,6 +112,16 @@ def tests(session: nox.Session) -> None:
         session.run("pytest", "-n", "2", suite, *session.posargs, success_codes=codes)
 
 
+# pip's launcher and compiled files are what a user of the wheel has, so pip installs here, too.
+@nox.session(default=False, requires=["wheels"], tags=["bench"], venv_backend="virtualenv")
+def bench(session: nox.Session) -> None:
+    """Measure trifecta beside what one would use instead (after --: --quick)."""
+    install_wheels(session, *nox.project.dependency_groups(PYPROJECT, "bench"))
+    page = HERE / "docs" / "performance.md"
+    with session.chdir("packages/trifecta/bench"):
+        session.run("python", "-m", "speed", "--page", str(page), *session.posargs)
+
+
 @nox.session(tags=["check"])
 def lint(session: nox.Session) -> None:
     """Lint code, floors (who may import whom), schemas and workflows."""

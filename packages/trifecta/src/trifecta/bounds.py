@@ -62,8 +62,8 @@ def evict(
 ) -> tuple[int, int]:
     """Delete least recently used rows until there is room; give entries left and rows deleted.
 
-    Called within the writer's transaction.  Rows of the same minute go in the order of their
-    keys, which are random.
+    Called within the writer's transaction.  Rows of the same minute go in the order in
+    which they came.
     """
     if 0 <= entries <= bounds.max_entries and used_bytes(connection) <= bounds.max_bytes:
         return entries, 0
@@ -81,7 +81,7 @@ def evict(
     while entries > 1 and (entries > most or used_bytes(connection) > room):
         batch = max(1, min(_BATCH, entries - most if entries > most else _BATCH, entries // 4))
         oldest = connection.execute(
-            "SELECT id, used FROM entry_v2 ORDER BY used, id LIMIT ?", (batch,)
+            "SELECT id, used FROM entry_v2 ORDER BY used, rowid LIMIT ?", (batch,)
         ).fetchall()
         if not oldest:
             break

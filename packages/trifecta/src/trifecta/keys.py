@@ -7,6 +7,7 @@ from zlib import crc32
 FORMAT = 2  # of the database; see sqlite_cache
 EXTRACTOR = 1  # raise it whenever the same file would be answered differently
 KEY_BYTES = 16
+HEAD_BYTES = 24  # of a stored form, before the value
 GRAMMAR = f"python-{sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -44,7 +45,7 @@ def unpack(blob: object, key: bytes) -> "tuple[bytes, int] | None":
     """Give value and minute of a stored form that is whole and belongs to *key*, else None."""
     if type(blob) is not bytes or blob[4:20] != key:
         return None
-    value = blob[24:]
+    value = blob[HEAD_BYTES:]
     if crc32(value, int.from_bytes(key[8:12], "big")) != int.from_bytes(blob[:4], "big"):
         return None
     return value, int.from_bytes(blob[20:24], "big")

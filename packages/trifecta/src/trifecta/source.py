@@ -130,11 +130,13 @@ def _read_all(path: str, descriptor: int, size: int) -> bytes:
     chunks: list[bytes] = []
     offset = 0
     while offset <= MAX_BYTES:
-        chunk = os.pread(descriptor, max(size - offset, 0) + 65536, offset)
+        chunk = os.pread(descriptor, max(size - offset, 0) + 1, offset)
         if not chunk:
             break
         chunks.append(chunk)
         offset += len(chunk)
+        if offset == size:
+            break  # what was appended since shows in the size afterwards
     return b"".join(chunks) if len(chunks) != 1 else chunks[0]
 
 

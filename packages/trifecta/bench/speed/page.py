@@ -1,0 +1,70 @@
+"""Showing the figures: a table on the terminal, and the same in ``docs/performance.md``."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from speed.figure import Figure, Table
+from speed.process import MeasurementError
+
+BEGIN = "<!-- begin: written by nox -s bench; change the text around it, not this -->"
+END = "<!-- end: written by nox -s bench -->"
+HEAD = ("figure", "median", "smallest–largest", "rounds", "limit", "")
+
+
+def cells(figure: Figure) -> tuple[str, ...]:
+    """Give the cells of one line."""
+    found, limit = figure.ratio, ""
+    if figure.limit is not None:
+        limit = f"{'≤' if figure.at_most else '≥'} {figure.limit:g}"
+    if found is None:
+        return figure.name, "–", figure.note, "0", limit, "not measured"
+    said = {True: "met", False: "missed", None: ""}[figure.met]
+    spread = f"{found.low:.2f}–{found.high:.2f}"
+    return figure.name, f"{found.middle:.2f}", spread, str(found.rounds), limit, said
+
+
+def show(figures: Sequence[Figure]) -> None:
+    """Print the table: drawn on a terminal, aligned text elsewhere."""
+    rows = [cells(figure) for figure in figures]
+    if sys.stdout.isatty():
+        _draw(rows)
+        return
+    widths = [max(len(row[column]) for row in [HEAD, *rows]) for column in range(len(HEAD))]
+    for row in [HEAD, *rows]:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print(line.rstrip())
+
+
+def _draw(rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table as Drawn
+
+    drawn = Drawn(*HEAD)
+    styles = {"met": "green", "missed": "red", "not measured": "yellow"}
+    for row in rows:
+        drawn.add_row(*row, style=styles.get(row[-1], "dim"))
+    Console().print(drawn)
+
+
+def write(
+    page: Path, facts: Sequence[str], figures: Sequence[Figure], tables: Sequence[Table]
+) -> None:
+    """Replace what stands between the two marks of *page*."""
+    text = page.read_text("utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise MeasurementError(f"expected the lines {BEGIN!r} and {END!r} in {page.name}")
+    parts = [*[f"- {fact}" for fact in facts], ""]
+    rows = [cells(figure) for figure in figures]
+    parts += ["### Reach", "", *_markdown(HEAD, [row for row in rows if row[4]]), ""]
+    parts += ["### Beside it", "", *_markdown(HEAD[:4], [row[:4] for row in rows if not row[4]])]
+    for table in tables:
+        parts += ["", f"### {table.title}", "", *_markdown(table.head, table.rows)]
+    page.write_text(f"{before}{BEGIN}\n\n" + "\n".join(parts) + f"\n\n{END}{after}", "utf-8")
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(line)} |" for line in lines]
