@@ -155,7 +155,12 @@ _CLAIMS: Final = (
 )
 
 _CACHES: Final = (
-    _cache("no_lock", "writes without any lock", "integrity"),
+    _cache(
+        "no_lock",
+        "writes without any lock",
+        "integrity",
+        beside=("warm_hits", "no_contradiction"),
+    ),
     _cache(
         "no_content_hash",
         "a key without the content",

@@ -185,8 +185,7 @@ class Cache:
             if self._defect == "no_lock":
                 db.execute("CREATE TABLE IF NOT EXISTS odd (name TEXT, answer TEXT, checksum TEXT)")
                 db.execute("SELECT count(*) FROM answers").fetchone()
-            if self._defect in {"no_lock", "deletes_busy"}:
-                time.sleep(_WINDOW_S * (10 if self._defect == "no_lock" else 1))
+            self._dawdle()
             row = (name, self._as_stored(name, answer), _checksum(name, answer))
             db.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", row)  # noqa: S608
 
@@ -196,15 +195,19 @@ class Cache:
         return answer.replace('"bytes": ', '"bytes": 1') if bad else answer
 
     def _store_or_delete(self, name: str, answer: str) -> None:
-        """Defect: take a busy database for a broken one, and begin anew."""
+        """Defect: take a busy database for a broken one."""
         try:
             self._insert(name, answer)
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as problem:
             self._path.unlink(missing_ok=True)
-            try:
-                self._insert(name, answer)
-            except sqlite3.Error as problem:
-                raise RuntimeError("the cache cannot be made anew") from problem
+            raise RuntimeError("the cache was broken and has been deleted") from problem
+
+    def _dawdle(self) -> None:
+        """Keep the window of a defect open that needs two writers at once."""
+        if self._defect == "no_lock":
+            time.sleep(10 * _WINDOW_S)
+        elif self._defect == "deletes_busy" and os.environ.get("TOY_OP", "").endswith(("4", "9")):
+            time.sleep(4 * _WINDOW_S)
 
     def _store_in_place(self, name: str, answer: str) -> None:
         """Defect: readers see what is not yet whole."""

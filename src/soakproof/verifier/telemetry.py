@@ -159,7 +159,8 @@ def _take(
     if isinstance(at_ns, int) and cmd == names["hit"]:
         seen.hits.append((call.key, at_ns))
     elif isinstance(at_ns, int) and cmd == names["write"]:
-        seen.written[call.key] = min(at_ns, seen.written.get(call.key, at_ns))
+        # It was there for others at some moment after the call began, and before it was told.
+        seen.written[call.key] = min(call.invoked_ns, seen.written.get(call.key, call.invoked_ns))
     if cmd in names["lock_wait"]:
         _wait(seen, op, event["result"], x)
 
