@@ -33,6 +33,10 @@ class Tampering:
     where: str = ""
 
 
+_HELD_LATER = frozenset({"answers", "growth", "telemetry", "ops"})
+"""Groups of the metrics with many small numbers: each gets tampered with more often."""
+
+
 def reseal(bundle: Path) -> None:
     """Make every hash fit again, as far as who has no key can: links, manifest, attestation."""
     metrics, verdict = _read(bundle, "metrics.json"), _read(bundle, "verdict.json")
@@ -73,6 +77,8 @@ def tamperings(bundle: Path, dice: random.Random) -> Iterator[Tampering]:
     )
     lines = len((bundle / "history.jsonl").read_bytes().splitlines())
     events = len((bundle / "telemetry/events.jsonl").read_bytes().splitlines())
+    answers = len((bundle / "expected.jsonl").read_bytes().splitlines())
+    told = [one for one in numbers(_read(bundle, "metrics.json")) if one[0] in _HELD_LATER]
     while True:
         for _ in range(4):
             yield _flip(_pick(dice, files), dice.random(), 1 << int(dice.random() * 8))
@@ -84,6 +90,9 @@ def tamperings(bundle: Path, dice: random.Random) -> Iterator[Tampering]:
         yield _swap(int(dice.random() * (lines - 1)))
         yield _twice(int(dice.random() * lines))
         yield _field(1 + int(dice.random() * (lines - 2)))
+        yield _edit("metrics.json", _pick(dice, told), resealed=True)
+        for change in ("drop", "double", "version", "answer_sha256", "answer_bytes", "tear"):
+            yield _oracle(change, int(dice.random() * answers))
         yield _drop_event(1 + 2 * int(dice.random() * (events // 2)))
         yield _remove(_pick(dice, files))
         yield _truncate(_pick(dice, files), dice.random())
@@ -166,6 +175,30 @@ def _drop_event(at: int) -> Tampering:
         reseal(bundle)
 
     return Tampering(f"drop event line {at + 1}", apply, "metrics.json", "telemetry")
+
+
+def _oracle(change: str, at: int) -> Tampering:
+    def apply(bundle: Path) -> None:
+        path = bundle / "expected.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True)
+        said = json.loads(lines[at])
+        match change:
+            case "drop":
+                del lines[at]
+            case "double":
+                lines.insert(at, lines[at])
+            case "tear":
+                lines[at] = lines[at][:20] + b"\n"
+            case "answer_bytes":
+                lines[at] = json.dumps(said | {change: said[change] + 1}).encode() + b"\n"
+            case _:
+                lines[at] = json.dumps(said | {change: "0" * 64}).encode() + b"\n"
+        path.write_bytes(b"".join(lines))
+        reseal(bundle)
+
+    itself = change in {"double", "answer_bytes"}
+    named, where = ("expected.jsonl", "line") if itself else ("metrics.json", "answers")
+    return Tampering(f"{change} in line {at + 1} of what the oracle said", apply, named, where)
 
 
 def _remove(name: str) -> Tampering:

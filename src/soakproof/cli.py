@@ -47,25 +47,31 @@ class Argument:
 
 
 _PLANNING: Final = frozenset({"all", "clean"})
+_PANEL: Final = frozenset({"selftest"})
+_MANY: Final = frozenset({"selftest", "repeat"})
 _WORKING: Final = frozenset(
     {"anchors", "run", "expect", "extract", "gate", "report", "record", "history"}
 )
 _READING: Final = frozenset({"history"})
 
 FLAGS: Final = {
-    "campaign": Flag(_PLANNING, "FILE", "campaign file, or a name in eval/campaigns/"),
-    "ops": Flag(_PLANNING, "N", "operations of a soak by count (environment: OPS)"),
-    "duration": Flag(_PLANNING, "TIME", "a soak by time: 90s, 5m, 1.5h (environment: DURATION)"),
-    "workers": Flag(_PLANNING, "N", "processes at once (environment: WORKERS)"),
+    "campaign": Flag(_PLANNING | _MANY, "FILE", "campaign file, or a name in eval/campaigns/"),
+    "ops": Flag(_PLANNING | _MANY, "N", "operations of a soak by count (environment: OPS)"),
+    "duration": Flag(
+        _PLANNING | {"repeat"}, "TIME", "a soak by time: 90s, 5m, 1.5h (environment: DURATION)"
+    ),
+    "workers": Flag(_PLANNING | {"repeat"}, "N", "processes at once (environment: WORKERS)"),
     "seed": Flag(_PLANNING, "N", "seed of all choices (environment: SEED)"),
-    "target_command": Flag(_PLANNING, "CMD", "soak this command in place of the target's own"),
+    "target_command": Flag(
+        _PLANNING | _MANY, "CMD", "soak this command in place of the target's own"
+    ),
     "run_id": Flag(
-        _PLANNING | _WORKING | {"open"},
+        _PLANNING | _WORKING | {"open", "replay"},
         "ID",
         "name of the run (environment: RUN_ID; default: new, or latest)",
         bare=frozenset({"open"}),
     ),
-    "gate": Flag(_PLANNING | {"gate"}, "FILE", "gate file in place of the campaign's"),
+    "gate": Flag(_PLANNING | _MANY | {"gate"}, "FILE", "gate file in place of the campaign's"),
     "in": Flag(frozenset({"gate"}), "FILE", "judge this metrics file; writes no verdict.json"),
     "out": Flag(frozenset({"extract"}), "FILE", "publish the metrics here, not in _ctx/metrics/"),
     "key": Flag(_READING, "KEY", "only lines about this module or query"),
@@ -76,8 +82,16 @@ FLAGS: Final = {
         frozenset({"verify", "workorder"}), "PUB.pem", "it must be signed by this public key"
     ),
     "allow_dirty": Flag(
-        frozenset({"all", "record"}), None, "close the work order from a dirty tree, and say so"
+        frozenset({"all", "record", "replay"}),
+        None,
+        "close the work order from a dirty tree, and say so",
     ),
+    "no_record": Flag(
+        frozenset({"all"}), None, "end with the verdict: nothing outside the run's folder"
+    ),
+    "seeds": Flag(frozenset({"repeat"}), "SEEDS", "the seeds: 1..50, 7, or 1..3,9"),
+    "only": Flag(_PANEL, "NAMES", "these of the panel, with commas between"),
+    "jobs": Flag(_MANY, "N", "soaks at once (default: 1; of selftest: one a processor)"),
     "json": Flag(frozenset(COMMANDS), None, "print the results as JSON, for machines"),
 }
 """Every flag, once, for the parser and for the documentation's test."""
@@ -86,6 +100,7 @@ ARGUMENTS: Final = {
     "bundle": Argument(
         frozenset({"verify"}), "DIR", "folder of an evidence bundle, or the id of a recorded run"
     ),
+    "run": Argument(frozenset({"replay"}), "RUN", "id or folder of an earlier run"),
     "first": Argument(frozenset({"compare"}), "A", "a run's id, or the folder of a run or bundle"),
     "second": Argument(frozenset({"compare"}), "B", "another"),
     "action": Argument(frozenset({"workorder"}), "ACTION", "status", choices=("status",)),

@@ -140,17 +140,42 @@ def record(flags: Flags) -> int:
 
 def everything(flags: Flags) -> int:
     """Run all stages: clean, anchors, run, expect, extract, gate, report, record."""
-    from soakproof.pipeline import soak
-    from soakproof.report.terminal import summary_lines
+    from soakproof.pipeline import soak, trial
 
     project = Project.find()
+    if flags.get("no_record"):
+        run_dir, verdict = trial(project, flags, os.environ)
+        return _told(flags, verdict, {"run": project.relative(run_dir.path)})
     soaked = soak(project, flags, os.environ, allow_dirty=bool(flags.get("allow_dirty")))
     places = _places(project, soaked.run_dir, soaked.recorded)
+    return _told(flags, soaked.verdict, places)
+
+
+def replay(flags: Flags) -> int:
+    """Repeat an earlier run: the same plan, in a run of its own, with all stages."""
+    from soakproof.pipeline import soak
+    from soakproof.stages.replay import find_run
+
+    project = Project.find()
+    like = find_run(project, str(flags["run"]))
+    dirty = bool(flags.get("allow_dirty"))
+    soaked = soak(project, flags, os.environ, allow_dirty=dirty, like=like)
+    return _told(flags, soaked.verdict, _places(project, soaked.run_dir, soaked.recorded))
+
+
+def repeat(flags: Flags) -> int:
+    """Soak with many seeds; ends with the composed verdict, or 12 if a verdict is not stable."""
+    from soakproof.stages.repeat import repeat as stage
+
+    stream = sys.stderr if flags.get("json") else sys.stdout
+    done = stage(
+        Project.find(), flags, os.environ, lambda one: print(one.line(), file=stream, flush=True)
+    )
     if flags.get("json"):
-        print(json.dumps({"verdict": soaked.verdict, "places": places}, ensure_ascii=False))
+        print(json.dumps(done.document(), ensure_ascii=False))
     else:
-        print(summary_lines(soaked.verdict, places, **_screen()), flush=True)
-    return int(soaked.verdict["exit_code"])
+        print(done.line())
+    return done.exit_code
 
 
 def history(flags: Flags) -> int:
@@ -170,12 +195,34 @@ def history(flags: Flags) -> int:
         message = f"--around: expected seconds since the run began, such as 12.5, found {around!r}"
         raise UsageError(message) from None
     choice = Choice(flags.get("key"), flags.get("op"), around_s, flags.get("fault"))
-    for text in tell(choose(known, choice), known[0].mono_ns if known else 0):
-        print(text)
+    chosen = choose(known, choice)
+    if flags.get("json"):
+        for line in chosen:
+            print(as_json(line, compact=True).decode(), end="")
+    else:
+        print(*tell(chosen, known[0].mono_ns if known else 0), sep="\n")
     for one in decoded:
         if isinstance(one, BadLine):
             print(f"line {one.line} cannot be read: {one.reason}", file=sys.stderr)
     return 0
+
+
+def selftest(flags: Flags) -> int:
+    """Soak planted defects; ends with 10 unless each is caught, for its reason."""
+    from soakproof.report.panel import panel_lines, row_line
+    from soakproof.stages.selftest import selftest as stage
+
+    project = Project.find()
+    told = stage(
+        project, flags, os.environ, lambda score: print(row_line(score.document()), file=sys.stderr)
+    )
+    if flags.get("json"):
+        print(json.dumps(told.document, ensure_ascii=False, indent=2))
+    else:
+        print(panel_lines(told.document, **_screen()))
+        if told.path is not None:
+            print(f"score: {project.relative(told.path)}")
+    return int(told.document["exit_code"])
 
 
 def verify(flags: Flags) -> int:
@@ -256,6 +303,9 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "report": report,
     "record": record,
     "history": history,
+    "selftest": selftest,
+    "repeat": repeat,
+    "replay": replay,
     "verify": verify,
     "compare": compare,
     "workorder": workorder,
@@ -301,6 +351,17 @@ def _screen() -> _Screen:
     if sys.stdout.isatty():
         return {"width": shutil.get_terminal_size().columns, "colour": "NO_COLOR" not in os.environ}
     return {"width": _PLAIN_COLUMNS, "colour": False}
+
+
+def _told(flags: Flags, verdict: Mapping[str, Any], places: Mapping[str, str]) -> int:
+    """Print what a whole soak left; its verdict's exit code."""
+    from soakproof.report.terminal import summary_lines
+
+    if flags.get("json"):
+        print(json.dumps({"verdict": verdict, "places": places}, ensure_ascii=False))
+    else:
+        print(summary_lines(verdict, places, **_screen()), flush=True)
+    return int(verdict["exit_code"])
 
 
 def _places(project: Project, run_dir: RunDir, result: RecordResult) -> dict[str, str]:

@@ -13,10 +13,11 @@ from soakproof.stages.expect import expect
 from soakproof.stages.extract import extract
 from soakproof.stages.gate import gate
 from soakproof.stages.record import RecordResult, record
+from soakproof.stages.replay import same_plan, same_python, settings_of
 from soakproof.stages.report import report
 from soakproof.stages.run import run
 
-__all__ = ["Soaked", "soak"]
+__all__ = ["Soaked", "again", "soak", "trial"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,23 @@ def soak(
     environ: Mapping[str, str],
     *,
     allow_dirty: bool = False,
+    like: RunDir | None = None,
 ) -> Soaked:
     """Run clean → anchors → run → expect → extract → gate → report → record.
 
+    Args:
+        project: where all is recorded.
+        flags: text as given, by name.
+        environ: the environment.
+        allow_dirty: close the work order from a dirty tree.
+        like: an earlier run whose plan is repeated; flags and environment say nothing then but the
+            run's name.
+
     Raises:
         SoakError: as the stages do; what was done before is on disk.
+        EvidenceBroken: it is not the same plan.
     """
-    run_dir = clean(project, flags, environ)
+    run_dir = clean(project, flags, environ) if like is None else again(project, like, flags)
     anchors(project, run_dir)
     run(project, run_dir)
     expect(project, run_dir)
@@ -54,3 +65,34 @@ def soak(
     verdict = gate(run_dir)
     report(run_dir, environ)
     return Soaked(run_dir, verdict, record(project, run_dir, allow_dirty=allow_dirty))
+
+
+def trial(
+    project: Project, flags: Mapping[str, str | None], environ: Mapping[str, str]
+) -> tuple[RunDir, dict[str, Any]]:
+    """Run clean → run → expect → extract → gate and leave nothing outside the run's folder.
+
+    Returns:
+        The run and its verdict document.
+
+    Raises:
+        SoakError: as the stages do; what was done before is on disk.
+    """
+    run_dir = clean(project, flags, environ)
+    run(project, run_dir)
+    expect(project, run_dir)
+    extract(project, run_dir, run_dir.metrics)
+    return run_dir, gate(run_dir)
+
+
+def again(project: Project, like: RunDir, flags: Mapping[str, str | None]) -> RunDir:
+    """Plan an earlier run again, in a run of its own, and see that it is the same plan.
+
+    Raises:
+        UsageError: another Python has another standard library.
+        EvidenceBroken: the plan is not the same; both are on disk.
+    """
+    same_python(like)
+    run_dir = clean(project, {**settings_of(like), "run_id": flags.get("run_id")}, {}, like=like)
+    same_plan(like, run_dir)
+    return run_dir

@@ -21,6 +21,7 @@ __all__ = [
     "Ended",
     "context_switches",
     "cpu_ticks",
+    "family",
     "lock_owners",
     "open_paths",
     "processes_that_name",
@@ -140,6 +141,21 @@ class Child:
             sys_ms=round(usage.ru_stime * 1000, 3),
             max_rss_kb=usage.ru_maxrss,
         )
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and those that descend from it, as far as they are still there.
+
+    An operation may be a launcher that waits for the real tool; what the tool does is its doing.
+    """
+    found = [pid]
+    for one in found:
+        try:
+            children = Path(f"/proc/{one}/task/{one}/children").read_text("ascii")
+        except OSError:  # it is gone, or this kernel does not tell
+            continue
+        found += map(int, children.split())
+    return found
 
 
 def open_paths(pid: int) -> frozenset[str]:

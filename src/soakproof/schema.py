@@ -38,6 +38,7 @@ NAMES: Final = (
     "plan",
     "run",
     "sample",
+    "selftest",
     "statement",
     "target",
     "telemetry-event",

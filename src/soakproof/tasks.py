@@ -98,10 +98,16 @@ def record(_c: Context, run_id: str = "", allow_dirty: bool = False, json: bool 
 
 @task
 def history(
-    _c: Context, run_id: str = "", key: str = "", op: str = "", around: str = "", fault: str = ""
+    _c: Context,
+    run_id: str = "",
+    key: str = "",
+    op: str = "",
+    around: str = "",
+    fault: str = "",
+    json: bool = False,
 ) -> None:
     """Print a run's history for a person, whole or in part."""
-    _run("history", run_id=run_id, key=key, op=op, around=around, fault=fault)
+    _run("history", run_id=run_id, key=key, op=op, around=around, fault=fault, json=json)
 
 
 @task
@@ -149,6 +155,7 @@ def all_(
     target_command: str = "",
     allow_dirty: bool = False,
     json: bool = False,
+    no_record: bool = False,
 ) -> None:
     """Run all stages: clean, anchors, run, expect, extract, gate, report, record."""
     _run(
@@ -163,11 +170,72 @@ def all_(
         target_command=target_command,
         allow_dirty=allow_dirty,
         json=json,
+        no_record=no_record,
     )
 
 
 ns = Collection("soak")
 ns.add_task(all_, name="all", default=True)
+
+
+@task
+def selftest(
+    _c: Context,
+    campaign: str = "",
+    gate: str = "",
+    target_command: str = "",
+    ops: str = "",
+    only: str = "",
+    jobs: str = "",
+    json: bool = False,
+) -> None:
+    """Soak planted defects; ends with 10 unless each is caught, for its reason."""
+    _run(
+        "selftest",
+        campaign=campaign,
+        gate=gate,
+        target_command=target_command,
+        ops=ops,
+        only=only,
+        jobs=jobs,
+        json=json,
+    )
+
+
+@task
+def repeat(
+    _c: Context,
+    seeds: str = "",
+    campaign: str = "",
+    ops: str = "",
+    duration: str = "",
+    workers: str = "",
+    gate: str = "",
+    target_command: str = "",
+    jobs: str = "",
+    json: bool = False,
+) -> None:
+    """Soak with many seeds; ends with the composed verdict."""
+    _run(
+        "repeat",
+        seeds=seeds,
+        campaign=campaign,
+        ops=ops,
+        duration=duration,
+        workers=workers,
+        gate=gate,
+        target_command=target_command,
+        jobs=jobs,
+        json=json,
+    )
+
+
+@task(positional=["run"])
+def replay(
+    _c: Context, run: str, run_id: str = "", allow_dirty: bool = False, json: bool = False
+) -> None:
+    """Repeat an earlier run: the same plan, in a run of its own, with all stages."""
+    _run("replay", run=run, run_id=run_id, allow_dirty=allow_dirty, json=json)
 
 
 _STAGES: Final[tuple[Any, ...]] = (
@@ -185,6 +253,9 @@ _STAGES: Final[tuple[Any, ...]] = (
     verify,
     compare,
     workorder,
+    selftest,
+    repeat,
+    replay,
 )
 for _stage in _STAGES:
     ns.add_task(_stage)

@@ -17,10 +17,10 @@ def soaker(tmp_path: Path) -> Iterator[Callable[..., Soaker]]:
     """Make a soaker whose toy has a defect, or none."""
     made: list[Soaker] = []
 
-    def make(defect: str = "", **more: int) -> Soaker:
+    def make(defect: str = "", deadline_ms: int = 120_000) -> Soaker:
         root = tmp_path / (defect or "sound")
         gate = ROOT / "eval" / "gates" / "ast_cache.toml"
-        made.append(Soaker(make_project(root, gate, defect=defect, **more)))
+        made.append(Soaker(make_project(root, gate, defect=defect, deadline_ms=deadline_ms)))
         return made[-1]
 
     yield make

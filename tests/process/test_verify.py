@@ -65,13 +65,15 @@ def make_key(path: Path) -> tuple[Path, Path]:
     return path, path.with_suffix(".pub.pem")
 
 
-def soaked(root: Path, *, signed: bool, defect: str = "") -> Iterator[Recorded]:
-    gate = CHECKOUT / "eval" / "gates" / "ast_cache.toml"
+def soaked(
+    root: Path, *, signed: bool, defect: str = "", episodes: bool = False
+) -> Iterator[Recorded]:
+    gate = CHECKOUT / "eval/gates" / ("ast_cache_faults.toml" if episodes else "ast_cache.toml")
     key, public = make_key(root / "team.pem")
     env = {"SOAKPROOF_SIGNING_KEY_FILE": str(key)} if signed else {}
     soaker = Soaker(make_project(root / "project", gate, defect=defect))
     try:
-        soaker.soak("--ops", "24")
+        soaker.soak(*(("--campaign", "toy_faults", "--ops", "60") if episodes else ("--ops", "24")))
         done = soaker("record", **env)
         assert 0 == done.returncode, done.stderr
         bundle = soaker.root / "_ctx" / "evidence" / soaker.run_dir.name
@@ -90,6 +92,12 @@ def unsigned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
 def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     """Soak the toy and record it with a key."""
     yield from soaked(tmp_path_factory.mktemp("signed"), signed=True)
+
+
+@pytest.fixture(scope="module")
+def episodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+    """Soak the toy under faults and edits, and record it without a key."""
+    yield from soaked(tmp_path_factory.mktemp("episodes"), signed=False, episodes=True)
 
 
 def said(verified: Verified) -> str:
@@ -123,12 +131,23 @@ def test_every_document_of_a_bundle_is_what_its_schema_says(signed: Recorded) ->
         schema.check(json.loads((signed.bundle / file).read_bytes()), name, file)
 
 
-@pytest.mark.parametrize("kind", ["unsigned", "signed"])
+def test_episodes_of_faults_and_edits_are_read_twice_alike(episodes: Recorded) -> None:
+    metrics = json.loads((episodes.bundle / "metrics.json").read_bytes())
+    verdict = json.loads((episodes.bundle / "verdict.json").read_bytes())
+    verified = verify_bundle(episodes.bundle)
+
+    assert ("", verdict["exit_code"]) == (said(verified), verified.exit_code)
+    assert {"cold", "warm", "storm", "after"} <= metrics["cache"].keys()
+    assert metrics["answers"]["after_checked"] > 0
+    assert b'"type":"edit"' in (episodes.bundle / "history.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["unsigned", "signed", "episodes"])
 def test_tampering_is_always_found_and_named(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     recorded: Recorded = request.getfixturevalue(kind)
-    assert 0 == verify_bundle(recorded.bundle).exit_code
+    assert "" == said(verify_bundle(recorded.bundle))
     survived = []
     each = tamperings(recorded.bundle, stream(SEED, kind))
     for tampering in itertools.islice(each, TAMPERINGS):
@@ -148,22 +167,24 @@ def is_named(tampering: Tampering, verified: Verified) -> bool:
     )
 
 
+@pytest.mark.parametrize("kind", ["unsigned", "episodes"])
 @pytest.mark.parametrize("name", ["metrics.json", "verdict.json"])
 def test_every_single_number_is_held_to_the_raw_lines(
-    unsigned: Recorded, tmp_path: Path, name: str
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, name: str
 ) -> None:
-    whole = json.loads((unsigned.bundle / name).read_bytes())
-    place = copied(unsigned.bundle, tmp_path / "bundle")
+    recorded: Recorded = request.getfixturevalue(kind)
+    whole = json.loads((recorded.bundle / name).read_bytes())
+    place = copied(recorded.bundle, tmp_path / "bundle")
     survived = []
     for where in numbers(whole):
-        document = json.loads((unsigned.bundle / name).read_bytes())
+        document = json.loads((recorded.bundle / name).read_bytes())
         *parents, last = where
         inner = document
         for part in parents:
             inner = inner[part]
         inner[last] += 1
         for file in ("metrics.json", "verdict.json"):
-            shutil.copyfile(unsigned.bundle / file, place / file)
+            shutil.copyfile(recorded.bundle / file, place / file)
         (place / name).write_bytes(as_json(document))
         reseal(place)
         if 12 != verify_bundle(place).exit_code:
@@ -180,12 +201,33 @@ def test_a_fail_verifies_as_a_fail(tmp_path: Path) -> None:
         assert f"VERIFIED FAIL  run {recorded.bundle.name}\n" in done.stdout
 
 
-@pytest.mark.parametrize("defect", ["lose", "tear", "twice", "invent", "crash"])
-def test_two_readings_of_a_bad_run_agree(tmp_path: Path, defect: str) -> None:
-    for recorded in soaked(tmp_path, signed=False, defect=defect):
+@pytest.mark.parametrize("episodes", [False, True])
+@pytest.mark.parametrize("defect", ["lose", "tear", "twice", "invent", "crash", "empty_answer"])
+def test_two_readings_of_a_bad_run_agree(tmp_path: Path, defect: str, *, episodes: bool) -> None:
+    for recorded in soaked(tmp_path, signed=False, defect=defect, episodes=episodes):
         verified = verify_bundle(recorded.bundle)
 
         assert ("", 10) == (said(verified), verified.exit_code)
+
+
+@pytest.mark.parametrize("defect", ["fickle", "crash", "empty_answer"])
+def test_a_counter_example_is_found_again(tmp_path: Path, defect: str) -> None:
+    for recorded in soaked(tmp_path, signed=False, defect=defect):
+        for stage in ("expect", "extract", "gate", "record"):
+            recorded.soaker(stage)
+        first = json.loads((recorded.bundle / "metrics.json").read_bytes())["answers"]["first"]
+        verified = verify_bundle(recorded.bundle)
+
+        assert ("", 10) == (said(verified), verified.exit_code)
+        assert first["answer"] in {"wrong", "crashed", "missing"}
+        for field, value in (("op", "op-000999"), ("answer", "stale"), ("key", "another")):
+            place = copied(recorded.bundle, tmp_path / "bundle")
+            metrics = json.loads((place / "metrics.json").read_bytes())
+            metrics["answers"]["first"][field] = value
+            (place / "metrics.json").write_bytes(as_json(metrics))
+            reseal(place)
+
+            assert f"metrics.json: answers.first.{field}: expected" in said(verify_bundle(place))
 
 
 def test_an_interrupted_run_verifies_as_unknown(tmp_path: Path) -> None:

@@ -112,6 +112,8 @@ def get(key: str, segment: Path, defect: str | None) -> str:
         answer = json.dumps({"status": "ok", "key": key, "bytes": len(source)})
         fd = locked(folder / "toy.lock", teller)
         with closing(sqlite3.connect(path, timeout=30)) as db, db:
+            if os.environ.get("TOY_JOURNAL") == "wal":
+                db.execute("PRAGMA journal_mode=WAL")
             db.execute("CREATE TABLE IF NOT EXISTS answers (name TEXT PRIMARY KEY, answer TEXT)")
             db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (name, answer))
         os.close(fd)

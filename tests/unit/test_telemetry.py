@@ -98,3 +98,20 @@ def test_the_fault_ledger_says_which_waits_overlapped() -> None:
     assert {"planned": 2, "fired": 1, "took_effect": 1, "healed": 1, "skipped": 0} == (
         faults.document()["by_kind"]["hold"]
     )
+
+
+def contradictions(hit_ns: int) -> int:
+    """A hit at some moment, of what an operation that began at 100 told at 200 to have written."""
+    operations = {
+        "op-0": OpRecord("get", "k", Phase.COLD, outcome=Outcome.OK, invoke_ns=100),
+        "op-1": OpRecord("get", "k", Phase.WARM, outcome=Outcome.OK, invoke_ns=90),
+    }
+    told = TelemetryTally(NAMES, {"get": "own"}, operations, "r")
+    told.add(event("op-0", 1, "write", mono_ns=200))
+    told.add(event("op-1", 1, "hit", mono_ns=hit_ns))
+    told.close()
+    return told.contradictions
+
+
+def test_a_hit_before_the_write_is_told_is_none_before_its_writer_began() -> None:
+    assert [1, 0, 0] == [contradictions(hit_ns) for hit_ns in (99, 150, 250)]

@@ -170,6 +170,10 @@ _TITLES: Final = {
 }
 
 
+_OF_PACKAGES: Final = frozenset({"packages", "package_records"})
+"""Compared by their versions; two installations of one version differ in what no run notices."""
+
+
 def _verdicts(one: Side, two: Side) -> Iterator[Change]:
     yield from _differing("verdict", one.verdict, two.verdict, "verdict", "gate")
     rows = [{row["id"]: row["verdict"] for row in side.verdict["criteria"]} for side in (one, two)]
@@ -191,7 +195,7 @@ def _versions(one: Side, two: Side) -> Iterator[Change]:
     for part in ("subject", "harness"):
         fields = ("name", "version", "commit", "wheel_sha256")
         yield from _differing("versions", one.run, two.run, *(f"{part}.{name}" for name in fields))
-    environment = sorted({*one.run["environment"], *two.run["environment"]} - {"packages"})
+    environment = sorted({*one.run["environment"], *two.run["environment"]} - _OF_PACKAGES)
     names = [f"environment.{name}" for name in environment]
     yield from _differing("versions", one.run, two.run, *names)
     packages = [side.run["environment"]["packages"] for side in (one, two)]

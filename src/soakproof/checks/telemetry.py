@@ -136,7 +136,9 @@ class TelemetryTally:
             if cmd == self.names["hit"]:
                 self._hits.append((record.key, at_ns))
             elif cmd == self.names["write"]:
-                self._writes[record.key] = min(at_ns, self._writes.get(record.key, at_ns))
+                # Others may find it before its writer gets to tell; not before that was started.
+                began_ns = record.invoke_ns
+                self._writes[record.key] = min(began_ns, self._writes.get(record.key, began_ns))
         if cmd in self.names["lock_wait"]:
             waited_ms = event.result.get("waited_ms")
             end_ns = event.x.get("mono_ns")

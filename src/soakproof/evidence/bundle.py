@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from soakproof.errors import ConfigError, MissingInput
 from soakproof.evidence.attestation import envelope, statement
 from soakproof.evidence.chain import RunDocuments
+from soakproof.evidence.counter_example import counter_example
 from soakproof.evidence.history_chain import chain_end
 from soakproof.evidence.signing_key import public_pem
 from soakproof.evidence.whole_folder import put_folder
@@ -89,7 +90,7 @@ def write_bundle(
     The caller holds the record's lock. Keeps the run's lines in memory.
     """
     chain = chain_end(run.history, run.run_id)
-    files = dict(_files(project, run)) | dict(reports)
+    files = dict(_files(project, run, documents)) | dict(reports)
     if signer is not None:
         files[SIGNER] = public_pem(signer)
     history = next(name for name in files if name.startswith("history.jsonl"))
@@ -139,7 +140,7 @@ def interpreters_of(report: Path) -> dict[str, str]:
         raise ConfigError(report, expected) from None
 
 
-def _files(project: Project, run: RunDir) -> Iterator[tuple[str, bytes]]:
+def _files(project: Project, run: RunDir, documents: RunDocuments) -> Iterator[tuple[str, bytes]]:
     """Yield what the run left: as it is where hashes hold it, else without the machine's paths."""
     places = Places.load(run)
     for path in (run.plan, run.gate, run.run, run.metrics, run.verdict, run.anchors):
@@ -153,6 +154,8 @@ def _files(project: Project, run: RunDir) -> Iterator[tuple[str, bytes]]:
         if path.is_file():
             name = f"telemetry/{path.relative_to(run.telemetry).as_posix()}"
             yield _compressed(name, places.hide_bytes(path.read_bytes()))
+    for name, data in counter_example(run, documents.metrics, places):
+        yield _compressed(name, data)
     score = project.ctx / "selftest" / "score.json"
     if score.is_file():
         yield "selftest.json", places.hide_bytes(score.read_bytes())

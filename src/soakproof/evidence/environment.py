@@ -5,11 +5,13 @@ Host names and paths are left out: the record is public.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
 import sqlite3
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import closing
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,7 +51,9 @@ def environment_record(run_path: Path) -> dict[str, Any]:
         "cpus": _cpus(),
         "filesystem": filesystem_type(run_path),
         "sqlite": sqlite3.sqlite_version,
+        "sqlite_compile_options": _sqlite_options(),
         "packages": _packages(),
+        "package_records": _package_records(),
     }
 
 
@@ -91,6 +95,24 @@ def _cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _sqlite_options() -> list[str]:
+    with closing(sqlite3.connect(":memory:")) as database:
+        return sorted(str(row[0]) for row in database.execute("PRAGMA compile_options"))
+
+
+def _package_records() -> dict[str, str]:
+    """Return distribution → SHA-256 of its RECORD, which has the hash of each of its files."""
+    found: dict[str, str] = {}
+    for name in DEPENDENCIES:
+        try:
+            record = distribution(name).read_text("RECORD")
+        except PackageNotFoundError:
+            continue
+        if record is not None:
+            found[name] = hashlib.sha256(record.encode()).hexdigest()
+    return found
 
 
 def _packages() -> dict[str, str]:

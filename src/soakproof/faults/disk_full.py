@@ -55,7 +55,7 @@ class DiskFull(Mounted):
     def ended(self, live: Live, signal_number: int | None) -> None:
         """So has one that was sure to write, and whose write did not come to the disk."""
         del signal_number
-        if live.operation.first_ask and self._databases() == self._before:
+        if self.sure_writer(live) and self._databases() == self._before:
             told = {"free_kb": self._free_kb(), "op": live.operation.op_id, "pid": live.pid}
             self.took_effect(told | {"databases": "as they were before its write"})
 
@@ -64,11 +64,10 @@ class DiskFull(Mounted):
         return state.f_bavail * state.f_frsize // _KB
 
     def _databases(self) -> dict[str, tuple[int, int]]:
-        found = {}
-        for path in self.site.files("database", "wal"):
-            state = path.stat()
-            found[path.name] = (state.st_size, state.st_mtime_ns)
-        return found
+        # An empty log is none: SQLite makes one to find out that it cannot write.
+        states = {path.name: path.stat() for path in self.site.files("database", "wal")}
+        sized = {name: state for name, state in states.items() if state.st_size}
+        return {name: (state.st_size, state.st_mtime_ns) for name, state in sized.items()}
 
 
 KIND: Final = FaultKind(

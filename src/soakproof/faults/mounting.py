@@ -12,7 +12,7 @@ from typing import Any, Final
 from soakproof.faults.fault import FaultBase, Say, Site
 from soakproof.faults.holder import Holder
 from soakproof.faults.mounter import mounted, unmount
-from soakproof.model import FaultPlan
+from soakproof.model import FaultPlan, Live
 
 __all__ = ["Mounted", "why_not"]
 
@@ -72,6 +72,11 @@ class Mounted(FaultBase):
     def in_place(self) -> dict[str, Any]:
         """It is mounted: look at it before the operations come; returns what to tell."""
         return {}
+
+    def sure_writer(self, live: Live) -> bool:
+        """Whether an operation wanted to write: an episode begins with one, while keys are new."""
+        operation = live.operation
+        return operation.first_ask and operation.index == self.plan.at_op
 
     def undo(self) -> dict[str, Any]:
         """Take it away; the folder is what it was before."""

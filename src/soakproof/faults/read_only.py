@@ -12,9 +12,10 @@ import random
 from collections.abc import Mapping
 from typing import Any, Final
 
-from soakproof.faults.fault import FaultKind
+from soakproof.faults.fault import FaultKind, Say, Site
 from soakproof.faults.mounting import Mounted, why_not
-from soakproof.model import Live
+from soakproof.faults.opening import Openings
+from soakproof.model import FaultPlan, Live
 
 __all__ = ["KIND", "ReadOnly", "draw"]
 
@@ -26,19 +27,41 @@ def draw(params: Mapping[str, Any], dice: random.Random) -> dict[str, Any]:
 
 
 class ReadOnly(Mounted):
-    """One episode of it; an operation sure to write that ends under it is the effect."""
+    """One episode of it; an operation sure to write that ends under it is the effect.
+
+    When none came, one that opened a file of the cache meanwhile.
+    """
 
     mode = "read_only"
 
+    def __init__(self, plan: FaultPlan, site: Site, say: Say) -> None:
+        super().__init__(plan, site, say)
+        self._openings: Openings | None = None
+        self._met: dict[str, Any] = {}
+
     def in_place(self) -> dict[str, Any]:
         """Say what the kernel says."""
+        self._openings = Openings(self.site.cache_folder)
         return {"read_only": self._read_only()}
 
     def ended(self, live: Live, signal_number: int | None) -> None:
         """Whether the folder was read-only until now, and the operation wanted to write."""
         del signal_number
-        if live.operation.first_ask and self._read_only():
-            self.took_effect({"op": live.operation.op_id, "pid": live.pid, "read_only": True})
+        if not self._read_only() or self._openings is None:
+            return
+        told = {"op": live.operation.op_id, "pid": live.pid, "read_only": True}
+        if self.sure_writer(live):
+            self.took_effect(told | {"wanted_to": "write"})
+        elif opened := self._openings.seen():
+            self._met = told | {"opened": opened}
+
+    def undo(self) -> dict[str, Any]:
+        """Unmount."""
+        if self._met:
+            self.took_effect(self._met)
+        if self._openings is not None:
+            self._openings.close()
+        return super().undo()
 
     def _read_only(self) -> bool:
         return bool(os.statvfs(self.folder).f_flag & os.ST_RDONLY)

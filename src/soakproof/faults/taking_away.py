@@ -25,6 +25,7 @@ class TakingAway(Midway):
     def __init__(self, plan: FaultPlan, site: Site, say: Say) -> None:
         super().__init__(plan, site, say)
         self._folder = os.path.realpath(site.cache_folder) + os.sep
+        self._inside: tuple[int, list[str]] | None = None
 
     def take(self) -> dict[str, Any]:
         """Take them away; returns what to tell."""
@@ -32,8 +33,10 @@ class TakingAway(Midway):
 
     def act(self, now_ns: int, waiter: Waiter | None, live: Mapping[int, Live]) -> None:
         """Take them away, look at once who still has them open, and let go."""
-        told = {"inside": waiter.live.operation.op_id if waiter is not None else None}
-        self.has_fired(now_ns, self.take() | told)
+        inside = waiter.live.operation.op_id if waiter is not None else None
+        if waiter is not None:
+            self._inside = (waiter.live.pid, self._open(waiter.live.pid))
+        self.has_fired(now_ns, self.take() | {"inside": inside})
         self.probe(now_ns, live)
         self.release()
 
@@ -43,15 +46,22 @@ class TakingAway(Midway):
         if self.effective:
             return
         for pid, one in live.items():
-            gone = [
-                path.removeprefix(self._folder).removesuffix(_DELETED)
-                for path in open_paths(pid)
-                if path.startswith(self._folder) and path.endswith(_DELETED)
-            ]
+            gone = [name for name in self._open(pid) if name.endswith(_DELETED)]
             if gone:
                 op = one.operation.op_id
-                self.took_effect({"op": op, "pid": pid, "open_and_gone": sorted(gone)})
+                self.took_effect({"op": op, "pid": pid, "open_and_gone": gone})
                 return
+
+    def ended(self, live: Live, signal_number: int | None) -> None:
+        """One that was inside and closes its files between two tries has met it all the same."""
+        del signal_number
+        if self._inside is not None and self._inside[0] == live.pid:
+            told = {"op": live.operation.op_id, "pid": live.pid}
+            self.took_effect(told | {"open_as_they_went": self._inside[1]})
+
+    def _open(self, pid: int) -> list[str]:
+        paths = (path for path in open_paths(pid) if path.startswith(self._folder))
+        return sorted(path.removeprefix(self._folder) for path in paths)
 
     def undo(self) -> dict[str, Any]:
         """Let go; remove a database that did not survive it, as a user would."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from soakproof.model import Live
-from soakproof.proc import context_switches, open_paths
+from soakproof.proc import context_switches, family, open_paths
 
 __all__ = ["Waiter", "Waiters"]
 
@@ -46,8 +46,9 @@ class Waiters:
         self._suspects: dict[int, tuple[int, int]] = {}
 
     def look(self, now_ns: int, live: Mapping[int, Live]) -> Waiter | None:
-        """Return one that waits, or nothing; ``live``: those that may."""
-        for pid, one in live.items():
+        """Return one that waits, or nothing; ``live``: those that may, with all they started."""
+        members = ((pid, one) for leader, one in live.items() for pid in family(leader))
+        for pid, one in members:
             switches = context_switches(pid)
             if switches is None or self._paths.isdisjoint(open_paths(pid)):
                 self._suspects.pop(pid, None)

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 import soakproof
 from soakproof import schema
-from soakproof.errors import ConfigError, MissingInput, RunExists
+from soakproof.errors import ConfigError, EvidenceBroken, MissingInput, RunExists
 from soakproof.faults.planning import FaultPlanner
 from soakproof.model import SCHEMA_VERSION, Setting, Source
-from soakproof.places import Places
+from soakproof.places import Places, reveal_plan
 from soakproof.rundir import Project, RunDir, write_bytes, write_json
 from soakproof.targets.command import resolve_command
 from soakproof.workload.schedule import DIGEST_OPS, Workload, digest, schedule
@@ -34,23 +34,33 @@ DEFAULT_CAMPAIGN: Final = "eval/campaigns/ast_cache.toml"
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """The three files a campaign is made of, read and validated."""
+    """The three files a campaign is made of, read and validated; or as a run's plan kept them."""
 
     campaign_path: Path
     campaign: dict[str, Any]
+    campaign_sha256: str
     target_path: Path
     target: dict[str, Any]
+    target_sha256: str
     gate_path: Path
-    gate: dict[str, Any]
+    gate: bytes
 
 
-def clean(project: Project, flags: Mapping[str, str | None], environ: Mapping[str, str]) -> RunDir:
+def clean(
+    project: Project,
+    flags: Mapping[str, str | None],
+    environ: Mapping[str, str],
+    *,
+    like: RunDir | None = None,
+) -> RunDir:
     """Make a run directory with a plan, a segment and nothing else.
 
     Args:
         project: whose ``_ctx/runs`` takes the run.
         flags: ops, workers, seed, duration, campaign, run_id, gate, target_command; text as given.
         environ: the environment, for ``OPS`` and its fellows.
+        like: take campaign, target and gate as this run's plan keeps them, whatever the files say
+            by now.
 
     Returns:
         The new run directory; the run is also the latest now.
@@ -59,11 +69,12 @@ def clean(project: Project, flags: Mapping[str, str | None], environ: Mapping[st
         UsageError: a flag or variable cannot be used, or a run of this id is there.
         ConfigError: the campaign, target or gate file is wrong (key and line).
         MissingInput: one of them is not there.
+        EvidenceBroken: the run to be like has another gate than its plan says.
     """
     campaign = resolve(
         "campaign", flags, environ, default=(DEFAULT_CAMPAIGN, "the default campaign")
     )
-    files = _read(project, campaign.value, flags)
+    files = _read(project, campaign.value, flags) if like is None else _kept(project, like)
     shown = project.relative(files.campaign_path)
     defaults = files.campaign["defaults"]
     bound = resolve_bound(flags, environ, campaign_ops=(defaults["ops"], shown))
@@ -75,7 +86,7 @@ def clean(project: Project, flags: Mapping[str, str | None], environ: Mapping[st
     segment = _segment(run, files, seed.value)
     run.telemetry.mkdir()
     run.scratch.mkdir()
-    write_bytes(run.gate, files.gate_path.read_bytes())
+    write_bytes(run.gate, files.gate)
     settings = {
         "ops": bound.ops,
         "duration_s": bound.duration_s,
@@ -93,10 +104,10 @@ def clean(project: Project, flags: Mapping[str, str | None], environ: Mapping[st
         "created_at_utc": f"{now:%Y-%m-%dT%H:%M:%SZ}",
         "soakproof_version": soakproof.__version__,
         "campaign_path": shown,
-        "campaign_sha256": _sha256(files.campaign_path),
+        "campaign_sha256": files.campaign_sha256,
         "campaign": files.campaign,
         "target_path": project.relative(files.target_path),
-        "target_sha256": _sha256(files.target_path),
+        "target_sha256": files.target_sha256,
         "target": files.target,
         "gate_path": project.relative(files.gate_path),
         "gate_sha256": _sha256(run.gate),
@@ -123,7 +134,7 @@ def _read(project: Project, campaign_name: str, flags: Mapping[str, str | None])
         gate_path = _find(project, given, "gates")
     else:
         gate_path = (campaign_path.parent / campaign["gate"]).resolve()
-    gate = schema.load_toml(gate_path, "gate", hint=f"it is named in {campaign_path}")
+    schema.load_toml(gate_path, "gate", hint=f"it is named in {campaign_path}")
     unknown = sorted(set(campaign["workload"]["mix"]) - set(target["operations"]))
     if unknown:
         known = ", ".join(sorted(target["operations"]))
@@ -133,7 +144,35 @@ def _read(project: Project, campaign_name: str, flags: Mapping[str, str | None])
     if "queries" in kinds and not campaign["workload"]["queries"]:
         problem = "expected at least one query, found none; the mix has operations that need them"
         raise ConfigError(campaign_path, problem, key="workload.queries")
-    return _Files(campaign_path, campaign, target_path, target, gate_path, gate)
+    return _Files(
+        campaign_path,
+        campaign,
+        _sha256(campaign_path),
+        target_path,
+        target,
+        _sha256(target_path),
+        gate_path,
+        gate_path.read_bytes(),
+    )
+
+
+def _kept(project: Project, like: RunDir) -> _Files:
+    """Return the files of an earlier run as its plan keeps them."""
+    plan = schema.load_json(like.plan, "plan", hint="expected a run's folder")
+    target = reveal_plan(like, plan)["target"]
+    gate = like.gate.read_bytes()
+    if hashlib.sha256(gate).hexdigest() != plan["gate_sha256"]:
+        raise EvidenceBroken(f"{like.gate}: it is not the gate that {like.plan} names")
+    return _Files(
+        project.root / plan["campaign_path"],
+        plan["campaign"],
+        plan["campaign_sha256"],
+        project.root / plan["target_path"],
+        target,
+        plan["target_sha256"],
+        project.root / plan["gate_path"],
+        gate,
+    )
 
 
 def _find(project: Project, name: str, folder: str) -> Path:

@@ -20,8 +20,7 @@ LIMITS: Final = (
     "that the schedule is the one the seed gives: replay it to see",
     "that the subject's telemetry is true: it is only held against the history",
     "that the oracle's answers are those of the tool without its cache: ask it again to see",
-    "what is told in prose or pictures: report, log, anchors and the words of the counter-example "
-    "are hashed, not recomputed",
+    "what is told in prose or pictures: report, log and anchors are hashed, not recomputed",
     "anything about inputs, faults and machines that were not part of this run",
 )
 """What a verified bundle does not prove, whoever signed it."""
@@ -112,6 +111,7 @@ def _signed(verified: Verified) -> str:
 
 
 def _not_proved(verified: Verified) -> tuple[str, ...]:
+    limits = (*LIMITS, *verified.left_out)
     if verified.signature.trusted:
-        return LIMITS
-    return (_UNTRUSTED if verified.signature.keyid else _UNSIGNED, *LIMITS)
+        return limits
+    return (_UNTRUSTED if verified.signature.keyid else _UNSIGNED, *limits)

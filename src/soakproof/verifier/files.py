@@ -23,6 +23,9 @@ SIGNER: Final = "signer.pub.pem"
 _OUTSIDE: Final = frozenset({MANIFEST, ATTESTATION})
 """The two files that no manifest can list: itself, and what is said over it."""
 
+_NAMED_BY_CONTENT: Final = ("answers/", "versions/")
+"""Folders whose files have the SHA-256 of their content as their name."""
+
 _CHUNK_BYTES: Final = 1 << 20
 
 
@@ -108,9 +111,23 @@ def check_files(bundle: BundleFiles) -> list[Finding]:
             findings.append(Finding(name, "", "it is not in the manifest"))
         else:
             findings += _compare(name, listed[name], bundle.digest(name))
+        if name.startswith(_NAMED_BY_CONTENT):
+            findings += _own_name(bundle, name)
     for name in sorted({*listed, ATTESTATION} - set(there)):
         findings.append(Finding(name, "", "it is in the manifest and not in the folder"))
     return findings
+
+
+def _own_name(bundle: BundleFiles, name: str) -> Iterator[Finding]:
+    sha = hashlib.sha256()
+    try:
+        for _, line in bundle.lines(name):
+            sha.update(line)
+    except Unreadable as problem:
+        yield problem.finding
+        return
+    if sha.hexdigest() != Path(name).name.removesuffix(".gz"):
+        yield Finding(name, "", "expected its content's SHA-256 as its name, found another")
 
 
 def _compare(name: str, listed: dict[str, Any], found: tuple[str, int]) -> Iterator[Finding]:

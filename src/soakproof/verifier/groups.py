@@ -6,48 +6,23 @@ them the verifier says that it cannot vouch for the bundle.
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
-from soakproof.verifier.answers import Versions, judge_answers
-from soakproof.verifier.history import COMPLETIONS, History
-from soakproof.verifier.telemetry import Telemetry
+from soakproof.verifier.answers import count_answers, judge_answers
+from soakproof.verifier.counter_example import tell_first
+from soakproof.verifier.history import COMPLETIONS
+from soakproof.verifier.raw import Raw
 
-__all__ = ["AROUND", "GROUPS", "HEAD", "LINE_BYTES", "Raw"]
+__all__ = ["GROUPS", "HEAD"]
 
 _SHOWN_BAD: Final = 20
 _WORST: Final = "ok"
-_FACTOR: Final = 4
-_FLOOR_BYTES: Final = 8 * 1024 * 1024
-AROUND: Final = 5
-"""Lines of the history shown on each side of a counter-example."""
-LINE_BYTES: Final = 400
-_VERSION_CHARS: Final = 12
 
-
-@dataclass(frozen=True, slots=True)
-class Raw:
-    """All that metrics are computed from.
-
-    Args:
-        plan: the plan.
-        history: the counted history.
-        telemetry: the counted telemetry.
-        samples: the samples of the cache's files, in their order.
-        expected: what the oracle answered, ``None`` for a line that cannot be read; ``None`` for
-            all of it: it was not asked.
-        around: number of a history line → the lines around it, as they lie there.
-    """
-
-    plan: Mapping[str, Any]
-    history: History
-    telemetry: Telemetry
-    samples: list[dict[str, Any]]
-    expected: list[dict[str, Any] | None] | None
-    around: Callable[[int], list[str]]
+_TIMES: Final = 4
+_AND_BYTES: Final = 8 << 20
+"""What a cache may take: so many times what went in and came out, and so much besides."""
 
 
 def _run(raw: Raw) -> dict[str, Any]:
@@ -74,7 +49,23 @@ def _ops(raw: Raw) -> dict[str, Any]:
         "answers_compared": sum(len(given) - 1 for given in seen.answers.values()),
         "by_kind": by_kind,
         "by_reason": dict(seen.reasons),
-        "alarming_stderr": seen.alarms,
+        "alarming_stderr": seen.alarming,
+    }
+
+
+def _answers(raw: Raw) -> dict[str, Any]:
+    if "oracle" not in raw.plan["target"]:
+        return {"oracle": "none"}
+    if not raw.oracle.asked:
+        return {"oracle": "not_asked"}
+    judged = judge_answers(raw)
+    first = next((one for one in judged if one.bad), None)
+    return {
+        "oracle": "asked",
+        "questions": len(raw.oracle.answers),
+        "unreadable_lines": raw.oracle.unreadable,
+        **count_answers(judged),
+        "first": None if first is None else tell_first(raw, first, _faults(raw)["ledger"]),
     }
 
 
@@ -118,7 +109,7 @@ def _telemetry(raw: Raw) -> dict[str, Any]:
         "ops_checked": seen.checked,
         "degraded": sum(seen.cmds[cmd] for cmd in names["degraded"]),
         "recovered": sum(seen.cmds[cmd] for cmd in names["recovered"]),
-        "contradictions": seen.hits_of_nothing if raw.history.whole else None,
+        "contradictions": seen.contradictions if raw.history.whole else None,
     }
 
 
@@ -137,59 +128,27 @@ def _growth(raw: Raw) -> dict[str, Any]:
     for sample in raw.samples:
         for role, size in sample["bytes_by_role"].items():
             most[role] = max(most.get(role, 0), size)
-    left = raw.history.leftovers
-    known_bytes = raw.plan["segment"]["bytes"] + sum(raw.history.sizes.values())
     last = raw.samples[-1] if raw.samples else {"bytes_by_role": {}, "files_by_role": {}}
+    sizes, left = last["bytes_by_role"], raw.history.leftovers
+    came_in, came_out = raw.plan["segment"]["bytes"], sum(raw.history.sizes.values())
+    seen_last = last["files_by_role"].get("other", 0)
     return {
         "samples": len(raw.samples),
         # Of the roles that the last look knows; all looks know the same.
-        "max_bytes_by_role": {role: most[role] for role in last["bytes_by_role"]},
-        "last_bytes_by_role": last["bytes_by_role"],
-        "last_bytes": sum(last["bytes_by_role"].values()) if raw.samples else None,
-        "allowed_bytes": _FACTOR * known_bytes + _FLOOR_BYTES,
-        "leftover_files": last["files_by_role"].get("other", 0)
-        if left is None
-        else len(left["files"]),
+        "max_bytes_by_role": {role: most[role] for role in sizes},
+        "last_bytes_by_role": sizes,
+        "last_bytes": sum(sizes.values()) if raw.samples else None,
+        "allowed_bytes": _TIMES * (came_in + came_out) + _AND_BYTES,
+        "leftover_files": seen_last if left is None else len(left["files"]),
         "leftover_processes": None if left is None else left["processes"],
     }
 
 
-def _answers(raw: Raw) -> dict[str, Any]:
-    counts, first = judge_answers(raw.plan, raw.history, raw.expected)
-    if counts["oracle"] != "asked" or first is None:
-        return counts | ({"first": None} if counts["oracle"] == "asked" else {})
-    op, call, worth, seen = first
-    ended = call.ended or {}
-    begin_ns, end_ns = call.invoked_ns, ended.get("mono_ns", 0)
-    told = {
-        "op": op,
-        "kind": call.kind,
-        "key": call.key,
-        "phase": call.phase,
-        "episode": call.asked.get("episode"),
-        "answer": worth,
-        "versions": [version[:_VERSION_CHARS] for version in seen],
-        "faults": [
-            entry["fault"] for entry in _ledger(raw).values() if _overlaps(entry, begin_ns, end_ns)
-        ],
-        "edits": Versions(raw.history.edits).edits(begin_ns, end_ns),
-        "history": raw.around(ended.get("seq", 0)),
-        "replay": shlex.join(raw.plan["replay_argv"]),
-    }
-    return {**counts, "first": told}
-
-
-def _ledger(raw: Raw) -> dict[str, dict[str, Any]]:
-    """Return fault → what became of it: the planned ones first, then as they came."""
+def _faults(raw: Raw) -> dict[str, Any]:
     ledger = {one["fault"]: _blank(one) for one in raw.plan.get("faults", [])}
     for line in raw.history.faults:
         first = {"fault": line["fault"], "kind": line["kind"], "at_op": line.get("index", 0)}
         _step(ledger.setdefault(line["fault"], _blank(first)), line)
-    return ledger
-
-
-def _faults(raw: Raw) -> dict[str, Any]:
-    ledger = _ledger(raw)
     for wait in raw.telemetry.waits:
         for entry in ledger.values():
             if _overlaps(entry, wait.begin_ns, wait.end_ns):

@@ -12,7 +12,7 @@ from typing import Any, Final
 from soakproof.verifier.files import BundleFiles
 from soakproof.verifier.findings import Unreadable
 
-__all__ = ["COMPLETIONS", "Call", "History", "Walk", "read_history"]
+__all__ = ["COMPLETIONS", "Call", "History", "Walk", "read_history", "take"]
 
 COMPLETIONS: Final = ("ok", "fail", "info")
 
@@ -51,6 +51,11 @@ class Call:
         """``ok``, ``fail``, or ``info``: also where no end was written."""
         return "info" if self.ended is None else str(self.ended["type"])
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """When it ran; without an end nobody knows, and it is an empty stretch."""
+        return self.invoked_ns, 0 if self.ended is None else self.ended["mono_ns"]
+
 
 @dataclass(slots=True)
 class History:
@@ -70,18 +75,18 @@ class History:
     first_ns: int | None = None
     last_ns: int | None = None
     answers: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    alarming: int = 0
     walls: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     probes: list[dict[str, Any]] = field(default_factory=list)
+    leftovers: dict[str, Any] | None = None
     faults: list[dict[str, Any]] = field(default_factory=list)
     edits: list[dict[str, Any]] = field(default_factory=list)
-    leftovers: dict[str, Any] | None = None
-    alarms: int = 0
-    sizes: dict[str, int] = field(default_factory=dict)
     sha256: str = ""
 
     @property
     def state(self) -> str:
-        """How the run ended; ``broken`` where what is not in the history may have happened."""
+        """How the run ended; ``broken`` where the history contradicts itself or has holes."""
         holes = self.gaps or self.torn or self.backwards or self.twice or self.uninvited
         return "broken" if self.ended != "unfinished" and holes else self.ended
 
@@ -102,7 +107,7 @@ def read_history(bundle: BundleFiles, stored: str, run_id: str) -> tuple[History
     for line in _walk(bundle, stored, run_id, walk, sha):
         history.gaps += line["seq"] != expected_seq
         expected_seq = line["seq"] + 1
-        _take(history, line)
+        take(history, line)
     history.torn, history.sha256 = walk.torn, sha.hexdigest()
     for call in history.calls.values():
         if call.ended is None:
@@ -139,7 +144,8 @@ def _walk(
         yield document
 
 
-def _take(history: History, line: dict[str, Any]) -> None:
+def take(history: History, line: dict[str, Any]) -> None:
+    """Count one line."""
     match line["type"]:
         case "run" if line["event"] == "begin":
             history.plan_sha256 = line["plan_sha256"]
@@ -178,7 +184,7 @@ def _complete(history: History, line: dict[str, Any]) -> None:
         given = line.get("answer_sha256", "")
         history.answers.setdefault((call.kind, call.key), []).append(given)
         history.sizes.setdefault(given, line.get("answer_bytes", 0))
-        history.alarms += len(line.get("detail", {}).get("patterns", ()))
+        history.alarming += len(line.get("detail", {}).get("patterns", ()))
         return
     reason = line.get("reason", "unknown")
     history.reasons[reason] += 1

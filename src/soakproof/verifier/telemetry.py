@@ -61,8 +61,8 @@ class Telemetry:
     totals: dict[tuple[str, int], int] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
     hits: list[tuple[str, int]] = field(default_factory=list)
-    writes: dict[str, int] = field(default_factory=dict)
-    hits_of_nothing: int = 0
+    written: dict[str, int] = field(default_factory=dict)
+    contradictions: int = 0
 
 
 def read_telemetry(
@@ -159,7 +159,8 @@ def _take(
     if isinstance(at_ns, int) and cmd == names["hit"]:
         seen.hits.append((call.key, at_ns))
     elif isinstance(at_ns, int) and cmd == names["write"]:
-        seen.writes[call.key] = min(at_ns, seen.writes.get(call.key, at_ns))
+        # It was there for others at some moment after the call began, and before it was told.
+        seen.written[call.key] = min(call.invoked_ns, seen.written.get(call.key, call.invoked_ns))
     if cmd in names["lock_wait"]:
         _wait(seen, op, event["result"], x)
 
@@ -174,11 +175,7 @@ def _wait(seen: Telemetry, op: str, result: dict[str, Any], x: dict[str, Any]) -
 
 
 def _conclude(seen: Telemetry, history: History) -> None:
-    """Look for operations without events, numbers that are not there, hits before any write."""
-    unsure = {call.key for call in history.calls.values() if call.outcome != "ok"}
-    for key, at_ns in seen.hits:
-        first_ns = seen.writes.get(key)
-        seen.hits_of_nothing += key not in unsure and (first_ns is None or first_ns > at_ns)
+    """Look for operations without events, numbers that are not there, and hits of nothing."""
     for op, call in history.calls.items():
         phase = seen.phases.setdefault(call.phase, PhaseCount())
         if call.outcome != "ok":
@@ -189,3 +186,8 @@ def _conclude(seen: Telemetry, history: History) -> None:
         for pid, numbers in seen.numbers.get(op, {}).items():
             total = seen.totals.get((op, pid), max(numbers) + 1)
             seen.lost += sum(number not in numbers for number in range(1, total + 1))
+    # One that did not answer may have written without having told.
+    unsure = {call.key for call in history.calls.values() if call.outcome != "ok"}
+    for key, at_ns in seen.hits:
+        written = key in unsure or (key in seen.written and seen.written[key] <= at_ns)
+        seen.contradictions += not written

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,21 +10,25 @@ from pathlib import Path
 from typing import Any, Final
 
 from soakproof.verifier.attestation import Signature, check_attestation
+from soakproof.verifier.counter_example import NOT_CARRIED
 from soakproof.verifier.criteria import EXIT_CODES, judge
 from soakproof.verifier.differences import differences
 from soakproof.verifier.files import MANIFEST, BundleFiles, check_files
 from soakproof.verifier.findings import Finding, Unreadable
-from soakproof.verifier.groups import AROUND, GROUPS, HEAD, LINE_BYTES, Raw
+from soakproof.verifier.groups import GROUPS, HEAD
 from soakproof.verifier.history import read_history
+from soakproof.verifier.raw import Raw, oracle_findings, read_oracle, read_samples
 from soakproof.verifier.telemetry import read_telemetry
+from soakproof.verifier.told import comparable
 
 __all__ = ["BROKEN", "Verified", "verify_bundle"]
 
-_IN_WORDS: Final = frozenset({"words", "got", "expected"})
-"""Parts of the counter-example that are texts for people; the answers are not in the bundle."""
-
 BROKEN: Final = 12
 """Exit code: the evidence is broken."""
+
+_MANIFEST_FIELDS: Final = frozenset(
+    {"schema_version", "run_id", "campaign", "verdict", "history", "interpreters", "files"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Verified:
         lines: lines in the history's chain.
         groups: groups of the metrics that were recomputed.
         criteria: criteria that were judged again.
+        left_out: what of the metrics could not be held to anything.
     """
 
     run_id: str | None
@@ -51,6 +55,7 @@ class Verified:
     lines: int
     groups: tuple[str, ...]
     criteria: int
+    left_out: tuple[str, ...]
 
     @property
     def exit_code(self) -> int:
@@ -86,6 +91,7 @@ class _Verification:
         self._lines = 0
         self._criteria = 0
         self._groups: list[str] = []
+        self._left_out: tuple[str, ...] = ()
 
     def go(self) -> Verified:
         """Take all steps."""
@@ -110,6 +116,7 @@ class _Verification:
             lines=self._lines,
             groups=tuple(self._groups),
             criteria=self._criteria,
+            left_out=self._left_out,
         )
 
     def _guarded(self, file: str, step: Callable[[], Iterator[Finding]]) -> None:
@@ -147,16 +154,7 @@ class _Verification:
         )
         yield from _equal(MANIFEST, "verdict", verdict["verdict"], manifest["verdict"])
         yield from _equal(MANIFEST, "campaign", plan["campaign"]["name"], manifest["campaign"])
-        pinned = {
-            "schema_version",
-            "run_id",
-            "campaign",
-            "verdict",
-            "history",
-            "interpreters",
-            "files",
-        }
-        for extra in sorted(set(manifest) ^ pinned):
+        for extra in sorted(set(manifest) ^ _MANIFEST_FIELDS):
             yield Finding(MANIFEST, extra, "expected the fields of schemas/manifest.schema.json")
 
     def _recount(self) -> Iterator[Finding]:
@@ -175,16 +173,10 @@ class _Verification:
             problem = f"the history follows plan {history.plan_sha256}, this is {plan_sha256}"
             yield Finding("plan.json", "", problem)
         telemetry = read_telemetry(bundle, bundle.names(), plan, history)
-        samples = list(_samples(bundle))
-        expected = list(_expected(bundle)) if bundle.stored("expected.jsonl") else None
-
-        def around(seq: int) -> list[str]:
-            near = range(seq + 1 - AROUND, seq + 2 + AROUND)
-            lines = (line for number, line in bundle.lines(stored) if number in near)
-            cut = (line.rstrip(b"\r\n")[:LINE_BYTES] for line in lines)
-            return [line.decode("utf-8", "replace") for line in cut]
-
-        self._raw = Raw(plan, history, telemetry, samples, expected, around)
+        oracle = read_oracle(bundle)
+        yield from oracle_findings(oracle, history)
+        samples = list(read_samples(bundle))
+        self._raw = Raw(bundle, plan, history, telemetry, samples, oracle)
 
     def _compare_metrics(self) -> Iterator[Finding]:
         if self._raw is None:
@@ -204,9 +196,9 @@ class _Verification:
             again[name] = recompute(self._raw)
             self._groups.append(name)
         self._metrics = again
-        for field, problem in differences(
-            again, _without_words({k: said[k] for k in said if k in again})
-        ):
+        found, texts = comparable({name: said[name] for name in said if name in again}, again)
+        self._left_out = () if texts else (NOT_CARRIED,)
+        for field, problem in differences(again, found):
             yield Finding("metrics.json", field, problem)
 
     def _compare_verdict(self) -> Iterator[Finding]:
@@ -244,50 +236,6 @@ class _Verification:
 def _equal(file: str, where: str, expected: object, found: object) -> Iterator[Finding]:
     if expected != found:
         yield Finding(file, where, f"expected {expected}, found {found}")
-
-
-def _plain_lines(bundle: BundleFiles, name: str) -> Iterator[dict[str, Any]]:
-    stored = bundle.stored(name)
-    for number, line in bundle.lines(stored) if stored else ():
-        try:
-            yield json.loads(line)
-        except ValueError:
-            if line.endswith(b"\n"):
-                raise Unreadable(name, f"line {number}", "expected JSON") from None
-
-
-def _samples(bundle: BundleFiles) -> Iterator[dict[str, Any]]:
-    for sample in _plain_lines(bundle, "samples.jsonl"):
-        if {"mono_ns", "ops_done", "bytes_by_role", "files_by_role"} <= sample.keys():
-            yield sample
-
-
-def _expected(bundle: BundleFiles) -> Iterator[dict[str, Any] | None]:
-    """Yield the oracle's answers, and nothing for a line that is none."""
-    for _, line in bundle.lines(str(bundle.stored("expected.jsonl"))):
-        if not line.strip(b"\r\n"):
-            continue
-        try:
-            one = json.loads(line)
-            texts = all(isinstance(one[key], str) for key in ("kind", "key", "version"))
-            yield one if texts and isinstance(one["exit_code"], int) else None
-        except (ValueError, TypeError, KeyError):
-            yield None
-
-
-def _without_words(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is told in words: why a line cannot be read, how an answer differs."""
-    answers, telemetry = metrics.get("answers"), metrics.get("telemetry")
-    if isinstance(answers, dict) and isinstance(answers.get("first"), dict):
-        first = {k: v for k, v in answers["first"].items() if k not in _IN_WORDS}
-        metrics = {**metrics, "answers": {**answers, "first": first}}
-    if not isinstance(telemetry, dict) or not isinstance(telemetry.get("unreadable"), list):
-        return metrics
-    plain = [
-        {key: value for key, value in one.items() if key != "reason"}
-        for one in telemetry["unreadable"]
-    ]
-    return {**metrics, "telemetry": {**telemetry, "unreadable": plain}}
 
 
 def _named(field: str, rows: list[dict[str, Any]]) -> str:

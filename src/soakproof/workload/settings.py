@@ -11,7 +11,14 @@ from typing import Any, Final
 from soakproof.errors import UsageError
 from soakproof.model import Setting, Source
 
-__all__ = ["ENVIRONMENT", "Bound", "parse_duration_s", "resolve", "resolve_bound"]
+__all__ = [
+    "ENVIRONMENT",
+    "FAULTS_CAMPAIGN",
+    "Bound",
+    "parse_duration_s",
+    "resolve",
+    "resolve_bound",
+]
 
 ENVIRONMENT: Final[Mapping[str, str]] = {
     "ops": "OPS",
@@ -21,6 +28,9 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "run_id": "RUN_ID",
 }
 """Setting → environment variable (the names of the source documents)."""
+
+FAULTS_CAMPAIGN: Final = "eval/campaigns/ast_cache_faults.toml"
+"""The campaign with an oracle and with all faults: the default where less would prove little."""
 
 _MAX_SEED: Final = 2**63 - 1
 _MAX_WORKERS: Final = 1024

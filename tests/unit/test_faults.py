@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import copy
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fault_tables import TABLES, toml
+
+from soakproof import schema
+from soakproof.dice import stream
+from soakproof.errors import InvalidDocument
+from soakproof.faults.fault import FaultBase, Site
+from soakproof.faults.planning import FaultPlanner
+from soakproof.faults.registry import KINDS
+from soakproof.faults.victims import Victims
+from soakproof.model import FaultPlan, Live, Operation, Phase
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+CAMPAIGN = tomllib.loads((CHECKOUT / "eval/campaigns/ast_cache_faults.toml").read_text("utf-8"))
+
+
+def campaign(fault: dict[str, Any]) -> dict[str, Any]:
+    return copy.deepcopy(CAMPAIGN) | {"faults": [fault]}
+
+
+def check(fault: dict[str, Any]) -> None:
+    schema.check(campaign(fault), "campaign", "a campaign")
+
+
+def test_every_kind_has_a_table_here() -> None:
+    assert set(KINDS) == {table["kind"] for table in TABLES.values()}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_accepted_and_an_unknown_key_in_it_is_not(name: str) -> None:
+    table = TABLES[name]
+    check(table)
+
+    with pytest.raises(InvalidDocument, match="surprise"):
+        check(table | {"surprise": 1})
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_reads_back_from_toml(name: str) -> None:
+    assert {"faults": [TABLES[name]]} == tomllib.loads(toml(TABLES[name]))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_what_is_drawn_lies_in_its_range_and_is_json(name: str) -> None:
+    table = TABLES[name]
+    for seed in range(50):
+        drawn = KINDS[table["kind"]].draw(table, stream(seed, "draw"))
+
+        assert drawn == json.loads(json.dumps(drawn))
+        assert drawn.get("mode") in table.get("modes", [None])
+        for parameter, value in drawn.items():
+            limits = table.get(parameter)
+            if isinstance(limits, list) and isinstance(value, int):
+                size = abs(value)  # a jump may go back
+                assert limits[0] <= size <= limits[1], parameter
+            elif isinstance(limits, int):
+                assert limits == value, parameter
+
+
+def live(pid: int, started_ns: int) -> Live:
+    operation = Operation(pid, Phase.STORM, "get", "key", first_ask=True, episode=0)
+    return Live(operation, pid, started_ns, lambda _why: None, lambda _signal: True)
+
+
+def test_the_victim_is_the_first_that_is_old_enough_after_those_let_pass() -> None:
+    victims = Victims(first=1, after_ms=5)
+    running = {pid: live(pid, started_ns=pid * 1_000_000) for pid in (1, 2, 3)}
+    for one in running.values():
+        victims.started(one)
+
+    assert victims.due(6_000_000, running) is None
+    assert running[2] == victims.due(7_000_000, running)
+    assert running[3] == victims.due(8_000_000, {3: running[3]})
+
+
+class Told:
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+
+    def __call__(self, event: str, detail: dict[str, Any]) -> None:
+        self.events.append((event, detail))
+
+
+class Failing(FaultBase):
+    def apply(self, now_ns: int) -> None:
+        message = f"no room at {now_ns}"
+        raise OSError(message)
+
+    def undo(self) -> dict[str, Any]:
+        return {"undone": True}
+
+
+def fault(kind: type[FaultBase], say: Told) -> FaultBase:
+    here = Path("nowhere")
+    site = Site(here, here, here / "lock", (), here)
+    return kind(FaultPlan("fault-0", "fault", 0, {}, 0), site, say)
+
+
+def test_a_fault_that_cannot_be_applied_is_undone_and_told_once() -> None:
+    say = Told()
+    failing = fault(Failing, say)
+    failing.tick(7, {})
+    failing.tick(8, {})
+    failing.heal()
+
+    assert failing.done
+    assert failing.fired, "its operations may start"
+    assert [("failed", {"why": "OSError: no room at 7", "undone": True})] == say.events
+
+
+def test_a_fault_whose_moment_never_came_says_so() -> None:
+    say = Told()
+    late = fault(FaultBase, say)
+    late.heal()
+    late.heal()
+
+    assert [("skipped", {"why": "its moment did not come"})] == say.events
+
+
+def test_the_campaign_plans_every_kind() -> None:
+    planner = FaultPlanner(CAMPAIGN["faults"], 1, frozenset({"ast.symbols"}))
+    operations = [
+        Operation(at, Phase.STORM, "ast.symbols", "key", first_ask=False, episode=at)
+        for at in range(2 * len(CAMPAIGN["faults"]))
+    ]
+
+    assert set(KINDS) == {plan.kind for plan in planner.plan_all(operations)}
