@@ -79,7 +79,7 @@ def wheels(session: nox.Session) -> None:
         old.unlink()
     for project in (".", "packages/trifecta"):
         build = ("python", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(into))
-        session.run(*build, project, silent=True)
+        session.run_install(*build, project, silent=True)
 
 
 def install_wheels(session: nox.Session, *others: str) -> None:

@@ -20,7 +20,12 @@ NAMES_OF_EVENTS = {
     "lock_wait": ["wait"],
     "lock_timeout": ["timeout"],
 }
-EMPTY: dict[str, Any] = {"faults": {"ledger": [], "by_kind": {}}, "cache": {}}
+NOT_ASKED = {"oracle": "not_asked"}
+EMPTY: dict[str, Any] = {
+    "faults": {"ledger": [], "by_kind": {}},
+    "cache": {},
+    "answers": NOT_ASKED,
+}
 HOSTILE = "<script>\"&'"
 
 
@@ -148,7 +153,8 @@ def test_every_picture_can_be_drawn_and_is_xml(outcomes: tuple[str, ...]) -> Non
     sizes = {HOSTILE: 5, **{f"role{n}": n for n in range(9)}}
     made.add_sample(Sample(mono_ns=10**9 + 9, ops_done=0, bytes_by_role=sizes, files_by_role={}))
     fault = {"kind": HOSTILE, "fired_mono_ns": 10**9, "healed_mono_ns": None}
-    drawn = gallery(made, {"faults": {"ledger": [fault]}, "cache": {}}).pictures
+    metrics = {"faults": {"ledger": [fault]}, "cache": {}, "answers": NOT_ASKED}
+    drawn = gallery(made, metrics).pictures
 
     assert list(NAMES) == [picture.name for picture in drawn]
     for picture in drawn:
