@@ -157,7 +157,8 @@ def test_open_says_where_the_report_is(soaker: Make) -> None:
 
 def test_every_command_speaks_json(soaker: Make) -> None:
     made = soaker()
-    for command in (("clean", "--campaign", "toy"), ("anchors",), ("run",), ("extract",)):
+    planned = ("clean", "--campaign", "toy")
+    for command in (planned, ("anchors",), ("run",), ("expect",), ("extract",)):
         assert json.loads(made(*command, "--json").stdout)
     assert "PASS" == json.loads(made("gate", "--json").stdout)["verdict"]
     assert "report" in json.loads(made("report", "--json").stdout)
