@@ -27,7 +27,7 @@ def measure(scene: Scene, folder: Path, effort: Effort) -> tuple[list[Figure], l
     get_us: dict[tuple[str, int], list[float]] = {}
     for _ in range(effort.rounds):
         for place, store in opened.items():
-            keys = [store.key(dice.randrange(place[1])) for _ in range(int(effort.round_ms * 60))]
+            keys = [store.key(dice.randrange(place[1])) for _ in range(effort.gets)]
             get = store.get
             started = time.process_time_ns()
             for key in keys:

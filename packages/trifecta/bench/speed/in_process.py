@@ -1,4 +1,4 @@
-"""``get`` and ``set`` in one process: 2 kB values, each store for some milliseconds in turn."""
+"""``get`` and ``set`` in one process: 2 kB values, each store as often as the others, in turn."""
 
 import time
 from collections.abc import Callable
@@ -34,16 +34,15 @@ def measure(folder: Path, effort: Effort) -> tuple[list[Figure], list[Table]]:
     dice = Random(7)  # noqa: S311 - a reproducible order
     fresh = count(effort.keys)
     series = Series()
-    sizes = {name: _size(store, effort) for name, store in opened.items()}
     for turn in range(effort.rounds):
         names = list(opened)
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            store, size = opened[name], sizes[name]
-            numbers = [dice.randrange(effort.keys) for _ in range(size)]
+            store = opened[name]
+            numbers = [dice.randrange(effort.keys) for _ in range(effort.gets)]
             hot = [number % _HOT for number in numbers]
             series.get_us.setdefault(name, []).append(_gets(store, numbers))
             series.hot_us.setdefault(name, []).append(_gets(store, hot))
-            new = [next(fresh) for _ in range(max(size // 4, 2))]
+            new = [next(fresh) for _ in range(effort.sets)]
             series.put_us.setdefault(name, []).append(_puts(store, new))
     for store in opened.values():
         store.close()
@@ -61,12 +60,6 @@ def _filled(folder: Path, name: str, keys: int) -> Store:
     if wrong:
         raise MeasurementError(f"{name}: expected its own values, found others for {wrong[:5]}")
     return store
-
-
-def _size(store: Store, effort: Effort) -> int:
-    """Give the number of reads that fill a round."""
-    trial = max(_gets(store, [number % effort.keys for number in range(50)]), 0.1)
-    return int(min(max(effort.round_ms * 1000 / trial, 20), 20_000))
 
 
 def _gets(store: Store, numbers: list[int]) -> float:

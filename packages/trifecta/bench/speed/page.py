@@ -9,6 +9,8 @@ from speed.process import MeasurementError
 
 BEGIN = "<!-- begin: written by nox -s bench; change the text around it, not this -->"
 END = "<!-- end: written by nox -s bench -->"
+UNSETTLED = ", limit within the spread"
+"""Said where another run may well say the opposite."""
 HEAD = ("figure", "median", "smallest–largest", "rounds", "limit", "")
 
 
@@ -20,6 +22,8 @@ def cells(figure: Figure) -> tuple[str, ...]:
     if found is None:
         return figure.name, "–", figure.note, "0", limit, "not measured"
     said = {True: "met", False: "missed", None: ""}[figure.met]
+    if figure.limit is not None and found.low < figure.limit < found.high:
+        said += UNSETTLED
     spread = f"{found.low:.2f}–{found.high:.2f}"
     return figure.name, f"{found.middle:.2f}", spread, str(found.rounds), limit, said
 
@@ -41,9 +45,9 @@ def _draw(rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table as Drawn
 
     drawn = Drawn(*HEAD)
-    styles = {"met": "green", "missed": "red", "not measured": "yellow"}
+    styles = {"met": "green", "missed": "red"}
     for row in rows:
-        drawn.add_row(*row, style=styles.get(row[-1], "dim"))
+        drawn.add_row(*row, style=styles.get(row[-1], "yellow" if row[-1] else "dim"))
     Console().print(drawn)
 
 

@@ -8,7 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 
 from speed.figure import Figure, Ratio, Table, ratio
-from speed.page import BEGIN, END, write
+from speed.page import BEGIN, END, cells, write
 from speed.process import MeasurementError
 
 FIGURE = Figure("ours / theirs", Ratio(1.2, 1.0, 1.5, 7), 1.3)
@@ -30,6 +30,18 @@ def test_a_figure_is_met_on_its_side_of_the_limit(
     figure = Figure("one", Ratio(middle, 0.0, 9.0, 3), limit, at_most=at_most)
 
     assert met is figure.met
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (1.0, 1.2, "met"),
+        (1.0, 1.3, "met"),
+        (1.0, 1.4, "met, limit within the spread"),
+    ],
+)
+def test_a_limit_within_the_spread_is_told(low: float, high: float, said: str) -> None:
+    assert said == cells(Figure("one", Ratio(1.1, low, high, 3), 1.3))[-1]
 
 
 def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
@@ -54,7 +66,8 @@ def test_the_text_around_the_figures_stays(tmp_path: Path) -> None:
     assert text.startswith("# Ours\n\n")
     assert text.endswith(f"{END}\n\nWhy.\n")
     assert "old" not in text
-    assert text.count("| ours / theirs | 1.20 | 1.00–1.50 | 7 | ≤ 1.3 | met |") == 1  # noqa: RUF001
+    row = "| ours / theirs | 1.20 | 1.00–1.50 | 7 | ≤ 1.3 | met, limit within the spread |"  # noqa: RUF001
+    assert text.count(row) == 1
     assert text.count("| trifecta | 1.0 |") == 1
 
 
