@@ -10,7 +10,7 @@ from random import Random
 from speed.effort import Effort
 from speed.figure import Figure, Table, ratio, spread
 from speed.process import MeasurementError
-from speed.stores import DEFAULT, LRU, MEMORY, RAW, STORES, TRIFECTA, Store
+from speed.stores import DEFAULT, LRU, MEMORY, RAW, RAW_BY_ID, STORES, TRIFECTA, Store
 from speed.values import value
 
 GET_LIMIT = 1.1
@@ -85,6 +85,7 @@ def figures(series: Series) -> list[Figure]:
     ours = get[TRIFECTA]
     return [
         Figure("get / raw prepared SELECT", ratio(ours, get[RAW]), GET_LIMIT),
+        Figure("get / the same with rows laid out by key", ratio(ours, get[RAW_BY_ID])),
         Figure(
             "repeated key: diskcache / trifecta from memory",
             ratio(hot[DEFAULT], hot[MEMORY]),

@@ -32,15 +32,20 @@ def new_number(seed: int, place: int) -> int:
 def plan(store: Store, keys: int, seed: int) -> Iterator[Step]:
     """Give operations without end: whether to set, the key, and its value.
 
-    What is set is new, as after a miss in a cache whose keys are digests of contents; only a store
-    that gets round to it more than once meets a key again.
+    What is set is always new, as after a miss in a cache whose keys are digests of contents:
+    were the same keys set again, a fast store would soon overwrite where a slow one inserts.
     """
     dice = Random(seed)  # noqa: S311 - a reproducible order
+    known = [dice.randrange(keys) for _ in range(_PLAN)]
+    reads = [(False, store.key(number), value(number)) for number in known]
     writes = [dice.randrange(10) >= GETS_OF_TEN for _ in range(_PLAN)]
     fresh = map(partial(new_number, seed), count())
-    numbers = [next(fresh) if is_write else dice.randrange(keys) for is_write in writes]
-    steps = zip(writes, map(store.key, numbers), map(value, numbers), strict=True)
-    return cycle(list(steps))
+    for is_write, read in cycle(list(zip(writes, reads, strict=True))):
+        if is_write:
+            number = next(fresh)
+            yield True, store.key(number), value(number)
+        else:
+            yield read
 
 
 def one_round(store: Store, seconds: float, steps: Iterator[Step]) -> dict[str, object]:

@@ -14,10 +14,8 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 DEFAULT_TIMEOUT_MS = 5000
-# Longer pauses let whoever comes by chance go first: with 25 ms, four processes that write did
-# two thirds of the work in the same time, and the longest wait was twice as long.
-_FIRST_PAUSE_S = 0.0002
-_LONGEST_PAUSE_S = 0.004
+_FIRST_PAUSE_S = 0.001
+_LONGEST_PAUSE_S = 0.025
 
 
 def timeout_from_environment() -> int:
