@@ -13,6 +13,7 @@ from soakproof import schema
 from soakproof.dice import stream
 from soakproof.errors import InvalidDocument
 from soakproof.faults.fault import FaultBase, Site
+from soakproof.faults.pause import Pause
 from soakproof.faults.planning import FaultPlanner
 from soakproof.faults.registry import KINDS
 from soakproof.faults.victims import Victims
@@ -112,8 +113,35 @@ def test_a_fault_that_cannot_be_applied_is_undone_and_told_once() -> None:
     failing.heal()
 
     assert failing.done
-    assert failing.fired, "its operations may start"
+    assert failing.admits, "its operations may start"
     assert [("failed", {"why": "OSError: no room at 7", "undone": True})] == say.events
+
+
+def test_a_pause_lets_few_in_before_it_has_stopped_one_and_then_all() -> None:
+    here = Path("nowhere")
+    params = {"mode": "random", "after_ms": 5, "let_pass": 1, "pause_ms": 9}
+    params |= {"max_pause_ms": 50, "max_hold_ms": 50}
+    plan = FaultPlan("fault-0", "pause", 0, params, 0)
+    pause = Pause(plan, Site(here, here, here / "lock", (), here), Told())
+    assert not pause.admits, "it has not begun"
+    pause.tick(0, {})
+    running = {}
+    for pid in (1, 2):
+        assert pause.admits
+        running[pid] = live(pid, started_ns=0)
+        pause.started(running[pid])
+    assert not pause.admits, "the rest is to meet the one that is stopped"
+
+    pause.ended(running.pop(1), None)
+    assert not pause.admits
+    pause.ended(running.pop(2), None)
+    assert pause.admits, "nobody is left that could be stopped"
+
+    third = live(3, started_ns=0)
+    pause.started(third)
+    assert not pause.admits
+    pause.tick(6_000_000, {3: third})
+    assert pause.admits, "one stands still"
 
 
 def test_a_fault_whose_moment_never_came_says_so() -> None:

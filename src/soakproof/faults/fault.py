@@ -80,7 +80,7 @@ class Fault(Protocol):
     done: bool
 
     @property
-    def fired(self) -> bool:
+    def admits(self) -> bool:
         """Whether its operations may start: it is applied, or never will be."""
 
     def tick(self, now_ns: int, live: Mapping[int, Live]) -> None:
@@ -117,7 +117,7 @@ class FaultBase:
         self._told_effect = False
 
     @property
-    def fired(self) -> bool:
+    def admits(self) -> bool:
         """Whether its operations may start."""
         return self._fired_ns is not None or self.done
 

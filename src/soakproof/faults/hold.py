@@ -53,7 +53,7 @@ class Hold(FaultBase):
         self._held_ns: int | None = None
 
     @property
-    def fired(self) -> bool:
+    def admits(self) -> bool:
         """Whether its operations may start."""
         return self._held_ns is not None or self.done
 

@@ -4,6 +4,9 @@ A stopped process is what a laptop's lid, a debugger or a starved container make
 ``holding`` a writer is kept inside the database by another process's transaction, so it owns the
 cache's lock; it is stopped there, and then the database is let go: the lock belongs to somebody who
 does not run. Others have to wait for it, so keep ``max_pause_ms`` below the subject's deadline.
+
+Until one stands still only a few operations are let in, and then the others: however slow the
+machine is, somebody is left to meet the one that is stopped.
 """
 
 from __future__ import annotations
@@ -24,8 +27,9 @@ from soakproof.proc import lock_owners, run_state
 __all__ = ["KIND", "Pause", "draw"]
 
 _NS_PER_MS: Final = 1_000_000
-_LET_PASS: Final = 3
-"""A random pause lets so many operations pass, at most."""
+_LET_PASS: Final = 2
+"""A random pause lets so many operations pass, at most: with the one that it stops, fewer than the
+fewest that an episode asks."""
 
 _STOPPED: Final = "T"
 
@@ -52,6 +56,16 @@ class Pause(Midway):
         self._victim: Live | None = None
         self._since_ns = 0
         self._others = Waiters(())
+        self._admitted = 0
+        self._under_way: set[int] = set()
+
+    @property
+    def admits(self) -> bool:
+        """Whether an operation may start: a few before one is stopped, then all."""
+        if self.done or self._victim is not None:
+            return super().admits
+        few = self._admitted <= self.plan.params["let_pass"]
+        return super().admits and (few or not self._under_way)
 
     def begin(self, now_ns: int) -> None:
         """Keep a writer inside, unless any moment is right."""
@@ -80,11 +94,14 @@ class Pause(Midway):
 
     def started(self, live: Live) -> None:
         """Count it."""
+        self._admitted += 1
+        self._under_way.add(live.pid)
         self._victims.started(live)
 
     def ended(self, live: Live, signal_number: int | None) -> None:
         """Another that ended while one stood still is an effect."""
         del signal_number
+        self._under_way.discard(live.pid)
         victim = self._victim
         if victim is not None and live.pid != victim.pid:
             self._effect(victim, {"other_ended": live.operation.op_id})

@@ -64,7 +64,7 @@ class Active:
 
     def ready(self, operation: Operation) -> bool:
         """Whether the faults that an operation is to meet have fired, or never will."""
-        return all(fault.fired for fault in self._faults if _meets(fault.plan, operation))
+        return all(fault.admits for fault in self._faults if _meets(fault.plan, operation))
 
     def change(self, operation: Operation, start: Start) -> Start:
         """Return how an operation is started under its faults."""
