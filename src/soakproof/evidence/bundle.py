@@ -159,6 +159,9 @@ def _files(project: Project, run: RunDir, documents: RunDocuments) -> Iterator[t
     score = project.ctx / "selftest" / "score.json"
     if score.is_file():
         yield "selftest.json", places.hide_bytes(score.read_bytes())
+    deep = project.ctx / "deep" / "deep.json"
+    if deep.is_file():
+        yield "deep.json", places.hide_bytes(deep.read_bytes())
 
 
 def _compressed(name: str, data: bytes) -> tuple[str, bytes]:
