@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 __all__ = ["Call", "Told", "Trace", "fd_of", "path_of", "read_trace", "text_of", "texts_of"]
 
@@ -89,17 +89,22 @@ def read_trace(lines: Iterable[str]) -> Trace:
                 calls.append(Call(pid, name, _split(arguments), None))
             continue
         call = _read_call(pid, rest, begun)
-        if call is None and pid not in begun:
+        if call is None:
             unreadable.append(line)
-        elif call is not None:
+        elif isinstance(call, Call):
             calls.append(call)
     for pid, (name, arguments) in begun.items():
         calls.append(Call(pid, name, _split(arguments), None))
     return Trace(tuple(calls), tuple(told), tuple(unreadable))
 
 
-def _read_call(pid: int, rest: str, begun: dict[int, tuple[str, str]]) -> Call | None:
-    """Return the call that a line ends, if it does; one that it begins goes to ``begun``."""
+def _read_call(
+    pid: int, rest: str, begun: dict[int, tuple[str, str]]
+) -> Call | Literal["begun"] | None:
+    """Return the call that a line ends; one that it begins goes to ``begun``.
+
+    ``None``: it is neither.
+    """
     resumed = _RESUMED.match(rest)
     if resumed is not None:
         name, before = begun.pop(pid, (resumed["name"], ""))
@@ -111,7 +116,7 @@ def _read_call(pid: int, rest: str, begun: dict[int, tuple[str, str]]) -> Call |
         name, body = match["name"], match["rest"]
         if body.rstrip().endswith(_UNFINISHED):
             begun[pid] = name, body.rstrip().removesuffix(_UNFINISHED).rstrip()
-            return None
+            return "begun"
     result = _RESULT.search(body)
     if result is None:
         return None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from soakproof.deep.calls import Call, path_of, text_of
+from soakproof.deep.calls import Call, fd_of, path_of, text_of
 
 __all__ = [
     "CHANGING",
@@ -107,6 +107,7 @@ def touches(calls: Sequence[Call], inside: Callable[[str], str | None]) -> Itera
     """
     first = calls[0].pid if calls else 0
     counted: dict[str, int] = {}
+    places = _Places()
     for call in calls:
         if call.pid != first or call.name not in CHANGING:
             continue
@@ -119,8 +120,33 @@ def touches(calls: Sequence[Call], inside: Callable[[str], str | None]) -> Itera
         flags = " ".join(call.arguments) if opens else ""
         writes = not opens or "O_CREAT" in flags or "O_TRUNC" in flags or call.name == "creat"
         data = text_of(call.arguments[1]) if call.name in {"write", "pwrite64"} else None
-        offset = int(call.arguments[3]) if call.name == "pwrite64" else None
+        offset = places.of(call)
         yield Touch(call.name, nth, paths[-1], writes, offset, len(data or b""))
+
+
+class _Places:
+    """Where writes go, as far as opens and writes alone tell it: nobody seeks who begins a file.
+
+    A wrong guess makes another length of a file, not a wrong finding.
+    """
+
+    def __init__(self) -> None:
+        self._next: dict[int, int] = {}
+
+    def of(self, call: Call) -> int | None:
+        """Return where a call writes; ``None``: it does not, or nobody knows."""
+        if call.name == "pwrite64":
+            return int(call.arguments[3])
+        if call.name in _OPENS and call.result is not None:
+            self._next.pop(call.result, None)
+            if "O_APPEND" not in " ".join(call.arguments):
+                self._next[call.result] = 0
+        fd = fd_of(call.arguments[0])
+        if call.name != "write" or fd is None or fd not in self._next:
+            return None
+        offset = self._next[fd]
+        self._next[fd] += max(call.result or 0, 0)
+        return offset
 
 
 def kill_points(found: Sequence[Touch]) -> list[Point]:

@@ -70,7 +70,7 @@ def scan_row(
     elif any(result.reached for result in beyond):
         reason = "there are more points: the operation made more calls than without a fault"
     elif not results:
-        reason = "there is no point: the operation does not touch the cache"
+        reason = "there is no point: nothing like this can happen to the operation"
     if reason:
         verdict = Verdict.UNKNOWN
     if found or any(result.found for result in beyond):
