@@ -51,6 +51,11 @@ class Episodes:
             edits=document["edits"],
         )
 
+    @property
+    def longest(self) -> int:
+        """Operations of an episode, at most: those under its fault, and each key asked twice."""
+        return self.asks + 2 * self.after_keys
+
     def edit_of(self, seed: int, number: int) -> str | None:
         """Return the edit of an episode: all kinds in turn, in an order that the seed shuffles."""
         if not self.edits:

@@ -83,6 +83,8 @@ def schedule(workload: Workload, seed: int, ops: int | None) -> Iterator[Operati
         ops: how many; ``None``: without end (a soak by time stops reading). Then the cold phase
             lasts until every module was asked once; before episodes, until half of them were.
 
+    In a counted soak an episode that does not fit is not begun, unless it is the only one; calm
+    operations take its place, so that no run ends under a fault that nobody was asked about after.
     Each operation draws from the stream of its own index. The first operation of each phase is of
     a writing kind where there is one, so that even a short soak has a miss, a write and a hit.
     """
@@ -94,8 +96,7 @@ def schedule(workload: Workload, seed: int, ops: int | None) -> Iterator[Operati
     warm = cold if ops is None else max(1, round(ops * workload.episodes.warm_share))
     calm = cold + warm if ops is None else min(cold + warm, ops)
     yield from _calm(workload, seed, known, cold, calm)
-    left = None if ops is None else ops - calm
-    yield from itertools.islice(_episodes(workload, seed, known, calm), left)
+    yield from _episodes(workload, seed, known, calm, ops)
 
 
 def _cold(workload: Workload, ops: int | None) -> int:
@@ -105,7 +106,10 @@ def _cold(workload: Workload, ops: int | None) -> int:
     return whole if workload.episodes is None else max(1, whole // 2)
 
 
-def _episodes(workload: Workload, seed: int, known: Known, start: int) -> Iterator[Operation]:
+def _episodes(
+    workload: Workload, seed: int, known: Known, start: int, ops: int | None
+) -> Iterator[Operation]:
+    """Yield as many whole episodes as fit, at least one, then calm operations up to ``ops``."""
     if workload.episodes is None:
         return
     source = workload.kinds
@@ -114,11 +118,20 @@ def _episodes(workload: Workload, seed: int, known: Known, start: int) -> Iterat
         finders=[kind for kind in source if source[kind] == "queries"],
         queries=workload.queries,
     )
+    longest = workload.episodes.longest
     for number in itertools.count():
+        if ops is not None and number > 0 and start + longest > ops:
+            break
         made = episode(workload.episodes, number, seed, known, kinds=kinds, start=start)
-        for operation in made:
+        for operation in itertools.islice(made, None if ops is None else ops - start):
             yield operation
             start = operation.index + 1
+    for index in range(start, ops or 0):
+        dice = stream(seed, "op", index)
+        kind_roll, key_roll = dice.random(), dice.random()
+        kind = _weighted(workload.mix, kind_roll)
+        key = _asked_before(workload, known, kind, key_roll)
+        yield Operation(index, Phase.AFTER, kind, key, first_ask=known.first(kind, key))
 
 
 def _calm(
@@ -131,14 +144,17 @@ def _calm(
         phase = Phase.COLD if index < cold else Phase.WARM
         opening = index in {0, cold}
         kind = _opening_kind(workload) if opening else _weighted(workload.mix, kind_roll)
-        if workload.kinds[kind] == "queries":
-            key = workload.queries[int(key_roll * len(workload.queries))]
-        else:
-            fresh = phase is Phase.COLD or (new_roll < workload.warm_new_share and not opening)
-            # One of those that were asked, some more often than others.
-            old = int(key_roll**workload.warm_skew * max(1, known.count))
-            key = (known.fresh() if fresh else None) or workload.modules[old]
+        fresh = phase is Phase.COLD or (new_roll < workload.warm_new_share and not opening)
+        new = known.fresh() if fresh and workload.kinds[kind] != "queries" else None
+        key = new or _asked_before(workload, known, kind, key_roll)
         yield Operation(index, phase, kind, key, first_ask=known.first(kind, key))
+
+
+def _asked_before(workload: Workload, known: Known, kind: str, roll: float) -> str:
+    """Return a query, or one of the modules that were asked, some more often than others."""
+    if workload.kinds[kind] == "queries":
+        return workload.queries[int(roll * len(workload.queries))]
+    return workload.modules[int(roll**workload.warm_skew * max(1, known.count))]
 
 
 def _opening_kind(workload: Workload) -> str:

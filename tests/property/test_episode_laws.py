@@ -1,0 +1,85 @@
+"""Laws of a campaign of episodes: exactly so many operations, and no episode is cut off."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from soakproof.model import Operation, Phase
+from soakproof.workload.episodes import Episodes
+from soakproof.workload.schedule import Workload, schedule
+
+pytestmark = pytest.mark.property
+
+
+@st.composite
+def workloads(draw: st.DrawFn) -> Workload:
+    asks = draw(st.integers(4, 8))
+    return Workload(
+        kinds={"sym": "modules", "find": "queries"},
+        writers=frozenset({"sym"}),
+        mix={"sym": draw(st.floats(0.1, 9)), "find": draw(st.floats(0.1, 9))},
+        modules=tuple(f"pkg.m{number}" for number in range(draw(st.integers(1, 30)))),
+        queries=("a", "b"),
+        cold_share=draw(st.floats(0.05, 0.5)),
+        warm_skew=draw(st.floats(1, 8)),
+        warm_new_share=draw(st.floats(0, 1)),
+        episodes=Episodes(
+            warm_share=draw(st.floats(0.05, 0.4)),
+            asks=asks,
+            after_keys=draw(st.integers(1, 4)),
+            edits=draw(st.sampled_from([(), ("rewrite",), ("rewrite", "new_module")])),
+        ),
+    )
+
+
+seeds = st.integers(0, 2**63 - 1)
+counts = st.integers(2, 150)
+
+
+def numbers(operations: list[Operation]) -> list[int]:
+    return list(dict.fromkeys(op.episode for op in operations if op.episode is not None))
+
+
+@given(workloads(), seeds, counts)
+def test_exactly_so_many_numbered_in_order(workload: Workload, seed: int, ops: int) -> None:
+    operations = list(schedule(workload, seed, ops))
+
+    assert list(range(ops)) == [operation.index for operation in operations]
+
+
+@given(workloads(), seeds, counts)
+def test_only_an_only_episode_may_be_cut_off(workload: Workload, seed: int, ops: int) -> None:
+    operations = list(schedule(workload, seed, ops))
+    found = numbers(operations)
+    assert workload.episodes is not None
+    asks = workload.episodes.asks
+    assert list(range(len(found))) == found
+
+    for number in found[1:]:
+        mine = [op for op in operations if op.episode == number]
+        storm = [(op.kind, op.key) for op in mine if op.phase is Phase.STORM]
+        twice = [(op.kind, op.key) for op in mine if op.again == 2]
+        assert asks == len(storm)
+        assert twice == [(op.kind, op.key) for op in mine if op.again == 1]
+        assert twice, "somebody was asked about after the fault"
+        assert set(twice) <= set(storm)
+
+
+@given(workloads(), seeds, counts)
+def test_what_is_left_is_calm_and_comes_last(workload: Workload, seed: int, ops: int) -> None:
+    operations = list(schedule(workload, seed, ops))
+    parts = [
+        "calm" if op.phase in {Phase.COLD, Phase.WARM} else "left" if op.episode is None else "epi"
+        for op in operations
+    ]
+    order = [part for part, _ in itertools.groupby(parts)]
+
+    assert order == ["calm", "epi", "left"][: len(order)]
+    left = [op for op, part in zip(operations, parts, strict=True) if part == "left"]
+    assert all(op.phase is Phase.AFTER and op.edit is None and op.again == 0 for op in left)
+    assert workload.episodes is not None
+    assert len(left) < workload.episodes.longest
