@@ -18,10 +18,20 @@ pytestmark = pytest.mark.property
 @st.composite
 def workloads(draw: st.DrawFn) -> Workload:
     asks = draw(st.integers(4, 8))
+    kinds = draw(
+        st.sampled_from(
+            [
+                {"sym": "modules", "find": "queries"},
+                {"sym": "modules"},
+                {"sym": "modules", "type": "modules", "top": "modules", "find": "queries"},
+                {"find": "queries"},
+            ]
+        )
+    )
     return Workload(
-        kinds={"sym": "modules", "find": "queries"},
-        writers=frozenset({"sym"}),
-        mix={"sym": draw(st.floats(0.1, 9)), "find": draw(st.floats(0.1, 9))},
+        kinds=kinds,
+        writers=frozenset({"sym"} & kinds.keys()),
+        mix={kind: draw(st.floats(0.1, 9)) for kind in kinds},
         modules=tuple(f"pkg.m{number}" for number in range(draw(st.integers(1, 30)))),
         queries=("a", "b"),
         cold_share=draw(st.floats(0.05, 0.5)),
@@ -63,7 +73,7 @@ def test_only_an_only_episode_may_be_cut_off(workload: Workload, seed: int, ops:
         mine = [op for op in operations if op.episode == number]
         storm = [(op.kind, op.key) for op in mine if op.phase is Phase.STORM]
         twice = [(op.kind, op.key) for op in mine if op.again == 2]
-        assert asks == len(storm)
+        assert asks <= len(storm) <= asks + len(workload.kinds)
         assert twice == [(op.kind, op.key) for op in mine if op.again == 1]
         assert twice, "somebody was asked about after the fault"
         assert set(twice) <= set(storm)
@@ -82,4 +92,19 @@ def test_what_is_left_is_calm_and_comes_last(workload: Workload, seed: int, ops:
     left = [op for op, part in zip(operations, parts, strict=True) if part == "left"]
     assert all(op.phase is Phase.AFTER and op.edit is None and op.again == 0 for op in left)
     assert workload.episodes is not None
-    assert len(left) < workload.episodes.longest
+    asks, after_keys = workload.episodes.asks, workload.episodes.after_keys
+    widest = asks if "sym" not in workload.kinds else len(workload.kinds)
+    assert len(left) < asks + len(workload.kinds) + 2 * max(after_keys, widest)
+
+
+@given(workloads(), seeds)
+def test_the_edited_key_is_asked_by_each_kind_around_the_edit(
+    workload: Workload, seed: int
+) -> None:
+    able = [kind for kind in workload.kinds if workload.names_files(kind)]
+    operations = list(itertools.islice(schedule(workload, seed, None), 200))
+    for begin in (op for op in operations if op.edit is not None and able):
+        storm = [op for op in operations if op.episode == begin.episode and op.phase is Phase.STORM]
+        asked = [op for op in storm if op.key == begin.key and op.index >= begin.index]
+        if storm[-1] is not operations[-1]:
+            assert set(able) == {op.kind for op in asked}
