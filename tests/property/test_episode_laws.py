@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soakproof.model import Operation, Phase
-from soakproof.workload.episodes import Episodes
+from soakproof.workload.episodes import Episodes, Kinds
 from soakproof.workload.schedule import Workload, schedule
 
 pytestmark = pytest.mark.property
@@ -18,20 +18,13 @@ pytestmark = pytest.mark.property
 @st.composite
 def workloads(draw: st.DrawFn) -> Workload:
     asks = draw(st.integers(4, 8))
-    kinds = draw(
-        st.sampled_from(
-            [
-                {"sym": "modules", "find": "queries"},
-                {"sym": "modules"},
-                {"sym": "modules", "type": "modules", "top": "modules", "find": "queries"},
-                {"find": "queries"},
-            ]
-        )
-    )
+    writers = draw(st.sampled_from([(), ("sym",), ("sym", "lint"), ("sym", "lint", "fmt")]))
     return Workload(
-        kinds=kinds,
-        writers=frozenset({"sym"} & kinds.keys()),
-        mix={kind: draw(st.floats(0.1, 9)) for kind in kinds},
+        kinds={**dict.fromkeys(writers, "files"), "find": "queries", "all": "fixed"},
+        writers=frozenset(writers),
+        mix={kind: draw(st.floats(0.1, 9)) for kind in (*writers, "find", "all")},
+        fixed={"all": ("everything",)},
+        ground=("pkg.m0", "pkg.m1"),
         modules=tuple(f"pkg.m{number}" for number in range(draw(st.integers(1, 30)))),
         queries=("a", "b"),
         cold_share=draw(st.floats(0.05, 0.5)),
@@ -66,14 +59,15 @@ def test_only_an_only_episode_may_be_cut_off(workload: Workload, seed: int, ops:
     operations = list(schedule(workload, seed, ops))
     found = numbers(operations)
     assert workload.episodes is not None
-    asks = workload.episodes.asks
+    writers = [kind for kind in workload.kinds if workload.names_files(kind)]
+    asks = max(workload.episodes.asks, 2 + len(writers)) if writers else workload.episodes.asks
     assert list(range(len(found))) == found
 
     for number in found[1:]:
         mine = [op for op in operations if op.episode == number]
         storm = [(op.kind, op.key) for op in mine if op.phase is Phase.STORM]
         twice = [(op.kind, op.key) for op in mine if op.again == 2]
-        assert asks <= len(storm) <= asks + len(workload.kinds)
+        assert asks == len(storm)
         assert twice == [(op.kind, op.key) for op in mine if op.again == 1]
         assert twice, "somebody was asked about after the fault"
         assert set(twice) <= set(storm)
@@ -92,19 +86,27 @@ def test_what_is_left_is_calm_and_comes_last(workload: Workload, seed: int, ops:
     left = [op for op, part in zip(operations, parts, strict=True) if part == "left"]
     assert all(op.phase is Phase.AFTER and op.edit is None and op.again == 0 for op in left)
     assert workload.episodes is not None
-    asks, after_keys = workload.episodes.asks, workload.episodes.after_keys
-    widest = asks if "sym" not in workload.kinds else len(workload.kinds)
-    assert len(left) < asks + len(workload.kinds) + 2 * max(after_keys, widest)
+    writers = [kind for kind in workload.kinds if workload.names_files(kind)]
+    assert len(left) < workload.episodes.longest_with(Kinds(writers, ("find", "all"), {}))
 
 
-@given(workloads(), seeds)
-def test_the_edited_key_is_asked_by_each_kind_around_the_edit(
-    workload: Workload, seed: int
+@given(workloads(), seeds, counts)
+def test_the_edited_key_is_asked_with_each_kind_again_and_twice_when_it_is_over(
+    workload: Workload, seed: int, ops: int
 ) -> None:
-    able = [kind for kind in workload.kinds if workload.names_files(kind)]
-    operations = list(itertools.islice(schedule(workload, seed, None), 200))
-    for begin in (op for op in operations if op.edit is not None and able):
-        storm = [op for op in operations if op.episode == begin.episode and op.phase is Phase.STORM]
-        asked = [op for op in storm if op.key == begin.key and op.index >= begin.index]
-        if storm[-1] is not operations[-1]:
-            assert set(able) == {op.kind for op in asked}
+    operations = list(schedule(workload, seed, ops))
+    writers = {kind for kind in workload.kinds if workload.names_files(kind)}
+
+    for number in numbers(operations)[1:]:
+        mine = [op for op in operations if op.episode == number]
+        begins = next((op for op in mine if op.edit is not None), None)
+        if begins is None:
+            continue
+        if not writers:
+            assert begins.edit_path, "a file is edited where no key names one"
+            continue
+        assert begins.edit_path is None, "the key's own"
+        later = [op for op in mine if op.key == begins.key and op.index > begins.index]
+        assert writers == {op.kind for op in later if op.phase is Phase.STORM}
+        assert writers == {op.kind for op in later if op.again == 1}
+        assert writers == {op.kind for op in later if op.again == 2}

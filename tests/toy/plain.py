@@ -37,7 +37,9 @@ def parts_of(file: Path) -> list[str]:
 
 def answer(command: str, parts: list[str], took_ms: float) -> tuple[int, str]:
     """Return exit code and text."""
-    numbers = [int(found) for part in parts for found in re.findall(r"^value = (\d+)$", part, re.M)]
+    numbers = [
+        int(found) for part in parts for found in re.findall(r"^value = (\d+)$", part, re.MULTILINE)
+    ]
     if command == "lint":
         found = [f"{number} is above 5000" for number in numbers if number > 5000]
         return (1, "\n".join(found)) if found else (0, "clean")

@@ -173,7 +173,7 @@ def _episodes(
         ground=workload.ground,
         new_file=workload.new_file,
     )
-    longest = workload.episodes.longest(kinds)
+    longest = workload.episodes.longest_with(kinds)
     for number in itertools.count():
         if ops is not None and number > 0 and start + longest > ops:
             break
@@ -185,7 +185,8 @@ def _episodes(
         dice = stream(seed, "op", index)
         kind_roll, key_roll = dice.random(), dice.random()
         kind = _weighted(workload.mix, kind_roll)
-        kind, key = _question(workload, known, kind, (kind_roll, key_roll))
+        key = _asked_before(workload, known, kind, key_roll)
+        kind = _able(workload, kind, key, kind_roll)
         yield Operation(index, Phase.AFTER, kind, key, first_ask=known.first(kind, key))
 
 
@@ -201,24 +202,17 @@ def _calm(
         kind = _opening_kind(workload) if opening else _weighted(workload.mix, kind_roll)
         fresh = phase is Phase.COLD or (new_roll < workload.warm_new_share and not opening)
         new = known.fresh() if fresh and workload.names_files(kind) else None
-        kind, key = _question(workload, known, kind, (kind_roll, key_roll), new)
+        key = new or _asked_before(workload, known, kind, key_roll)
+        kind = _able(workload, kind, key, kind_roll)
         yield Operation(index, phase, kind, key, first_ask=known.first(kind, key))
 
 
-def _question(
-    workload: Workload, known: Known, kind: str, rolls: tuple[float, float], new: str | None = None
-) -> tuple[str, str]:
-    """Return a question of a kind: a new key, else one asked before, some more often than others.
-
-    Where no key of the kind can be asked, another kind of the mix asks it.
-    """
-    kind_roll, key_roll = rolls
+def _asked_before(workload: Workload, known: Known, kind: str, roll: float) -> str:
+    """Return a query, or one of the files that were asked, some more often than others."""
     if not workload.names_files(kind):
         keys = workload.keys_of(kind)
-        return kind, keys[int(key_roll * len(keys))]
-    old = int(key_roll**workload.warm_skew * max(1, known.count))
-    key = new or workload.modules[old]
-    return _able(workload, kind, key, kind_roll), key
+        return keys[int(roll * len(keys))]
+    return workload.modules[int(roll**workload.warm_skew * max(1, known.count))]
 
 
 def _opening_kind(workload: Workload) -> str:
@@ -229,6 +223,8 @@ def _opening_kind(workload: Workload) -> str:
 
 def _able(workload: Workload, kind: str, key: str, roll: float) -> str:
     """Return a kind that can ask a key: the one that was drawn, else another one of the mix."""
+    if not workload.names_files(kind):
+        return kind
     able = {
         one: weight
         for one, weight in workload.mix.items()
