@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from deep_project import make_deep_project
+from plain_project import make_plain_project
 
 from soakproof.cli import main
 from soakproof.deep.calibration import calibrate
@@ -21,6 +22,7 @@ from soakproof.deep.recording import Recording
 from soakproof.deep.room import output
 from soakproof.deep.strace import Strace, find_strace
 from soakproof.errors import UsageError
+from soakproof.rundir import Project
 from soakproof.stages.deep import deep
 
 pytestmark = pytest.mark.process
@@ -40,6 +42,18 @@ def run_deep(root: Path, way: str, **flags: str) -> dict[str, Any]:
     project = make_deep_project(root, way)
     told = deep(project, {"campaign": CAMPAIGN, **flags}, os.environ, lambda _: None)
     return told.document
+
+
+@pytest.mark.usefixtures("strace")
+@pytest.mark.parametrize("scan", ["kill", "crash"])
+def test_a_tool_of_any_kind_can_be_scanned(tmp_path: Path, scan: str) -> None:
+    project = Project(make_plain_project(tmp_path))
+    flags = {"campaign": "plain", "scan": scan}
+    document = deep(project, flags, os.environ, lambda _: None).document
+
+    assert [] == document["failing"]
+    assert all(row["run"] == row["points"] for row in document["scans"])
+    assert sum(row["run"] for row in document["scans"]) >= 8
 
 
 def found_in(document: dict[str, Any], situation: str) -> dict[str, int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from soakproof.deep.crash import State, crash_states
 from soakproof.deep.recording import Recording
 from soakproof.deep.room import Question, Tool, ask, copy_room, finish, lay, unreadable
-from soakproof.deep.scans import Found, Lab, PointResult, of_answer
+from soakproof.deep.scans import Found, Lab, PointResult, left_behind, of_answer
 from soakproof.errors import SoakError
 
 __all__ = ["Candidate", "candidates", "crash_point"]
@@ -46,11 +46,11 @@ def candidates(
     """
     with lab.room() as (room, trace):
         copy_room(base, room)
-        recording = Recording(lab.strace, room, left_out=("telemetry",))
+        recording = Recording(lab.strace, room, left_out=_not_cache(lab.tool, room))
         for number, question in enumerate(questions):
-            argv, env = lab.tool.command(room, question, f"crash-{number}")
-            process = recording.start(argv, env, trace)
-            answered = finish(lab.tool, room, question, process)
+            command = lab.tool.command(room, question, number)
+            process = recording.start(command.argv, command.env, trace, command.cwd)
+            answered = finish(lab.tool, room, question, number, process)
             if answered.how != "right":
                 message = f"{question.key}: without any fault {answered.how} {answered.told}"
                 raise SoakError(message)
@@ -65,7 +65,12 @@ def candidates(
 
 
 def crash_point(
-    lab: Lab, questions: Sequence[Question], keep: Path, number: int, candidate: Candidate
+    lab: Lab,
+    base: Path,
+    questions: Sequence[Question],
+    keep: Path,
+    number: int,
+    candidate: Candidate,
 ) -> PointResult:
     """Open one state with the tool: every question, and the first once more.
 
@@ -73,6 +78,7 @@ def crash_point(
 
     Args:
         lab: where it is done.
+        base: the room in which they were recorded.
         questions: those that were recorded; each must be answered rightly.
         keep: takes the states in which something was found.
         number: of the state.
@@ -80,8 +86,10 @@ def crash_point(
     """
     state = candidate.state
     with lab.room() as (room, _):
+        copy_room(base, room)  # files that were there keep their modes
         lay(state.tree, room)
-        (room / "telemetry").mkdir(exist_ok=True)
+        for name in _not_cache(lab.tool, room):
+            (room / name).mkdir(exist_ok=True)
         found = _opened(lab.tool, room, [*questions, questions[0]])
     told = (
         f"{state.model} after {state.at} effects, variant {state.variant}, "
@@ -92,13 +100,17 @@ def crash_point(
     return PointResult(number, told, True, tuple(found), "opened")  # noqa: FBT003 - reached
 
 
+def _not_cache(tool: Tool, room: Path) -> list[str]:
+    """Return the folders of a room in which the tool leaves what is not its cache."""
+    cache = tool.cache_folder(room)
+    return [name for name in ("telemetry", "scratch") if not cache.is_relative_to(room / name)]
+
+
 def _opened(tool: Tool, room: Path, questions: Sequence[Question]) -> list[Found]:
     broken = unreadable(tool.databases(room))
     found = [Found("unreadable", f"after the crash: {one}") for one in broken]
     for number, question in enumerate(questions):
-        answered = ask(tool, room, question, f"open-{number}")
+        answered = ask(tool, room, question, number)
         if answered.how != "right":
             found.append(of_answer(answered, f"question {number + 1}"))
-    broken = unreadable(tool.databases(room))
-    found += [Found("unreadable", f"after it was used: {one}") for one in broken]
-    return found + [Found("leftover", name) for name in tool.others(room)]
+    return found + left_behind(tool, room)

@@ -50,10 +50,11 @@ class Recording:
         return tuple(self._recorder.effects)
 
     def start(
-        self, argv: Sequence[str], env: Mapping[str, str], trace: Path
+        self, argv: Sequence[str], env: Mapping[str, str], trace: Path, cwd: Path | None = None
     ) -> subprocess.Popen[bytes]:
-        """Start a command that is recorded."""
-        return begin(self._strace.record(argv, trace), env, self._folder)
+        """Start a command that is recorded; without ``cwd`` it works in the folder."""
+        self._recorder.cwd = str(cwd or self._folder)
+        return begin(self._strace.record(argv, trace), env, cwd or self._folder)
 
     def take(self, trace: Path) -> None:
         """Take the trace of a command that has ended, and hold what it tells against the disk.

@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from soakproof.deep.disk import Tree
 
 __all__ = [
     "Answered",
+    "Command",
     "Question",
     "Tool",
     "ask",
@@ -47,24 +48,44 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Command:
+    """How an operation is started.
+
+    Args:
+        argv: command line, its executable as an absolute path.
+        env: the whole environment.
+        cwd: working folder.
+    """
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Tool:
     """The tool under test, as its target's file describes it.
 
     Args:
-        command: room, question, name of the operation → command line and environment.
-        normal: room, answer → the answer without what depends on where the room is.
+        command: room, question, number of the operation in the room → how it is started.
+        answer: the same, and what was printed on both streams → the answer, without what depends
+            on where the room is; empty: none. What it was read from is taken away.
         right: question → exit code and the right answer, from the oracle.
+        answers_with: question → the exit codes that come with an answer.
         cache_folder: room → folder of the cache.
         databases: room → databases that must be sound.
+        check: room → ``ok``, or what the target's own check of its cache says.
         others: room → files of the cache that no rule of the target names.
         may_refuse: a clean refusal under a fault (an exit code, no answer) is no finding.
     """
 
-    command: Callable[[Path, Question, str], tuple[Sequence[str], Mapping[str, str]]]
-    normal: Callable[[Path, bytes], bytes]
+    command: Callable[[Path, Question, int], Command]
+    answer: Callable[[Path, Question, int, bytes, bytes], bytes]
     right: Mapping[Question, tuple[int, bytes]]
+    answers_with: Callable[[Question], Collection[int]]
     cache_folder: Callable[[Path], Path]
     databases: Callable[[Path], Sequence[Path]]
+    check: Callable[[Path], str]
     others: Callable[[Path], Sequence[str]]
     may_refuse: bool
 
@@ -82,10 +103,10 @@ class Answered:
     told: str = ""
 
 
-def ask(tool: Tool, room: Path, question: Question, name: str) -> Answered:
-    """Ask one question to its end and judge the answer."""
-    argv, env = tool.command(room, question, name)
-    return finish(tool, room, question, begin(argv, env, room))
+def ask(tool: Tool, room: Path, question: Question, op: int) -> Answered:
+    """Ask one question to its end and judge the answer; ``op`` is its number in the room."""
+    command = tool.command(room, question, op)
+    return finish(tool, room, question, op, begin(command.argv, command.env, command.cwd))
 
 
 def begin(argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> subprocess.Popen[bytes]:
@@ -130,6 +151,7 @@ def finish(
     tool: Tool,
     room: Path,
     question: Question,
+    op: int,
     process: subprocess.Popen[bytes],
     *,
     may_die: bool = False,
@@ -140,26 +162,22 @@ def finish(
         tool: the tool.
         room: where it was asked.
         question: what was asked.
+        op: the operation's number in the room.
         process: from :func:`begin`.
-        may_die: the scan kills it; then what it had answered must be the beginning of the answer.
+        may_die: the scan kills it; then it has no answer.
     """
-    code, answer, complaint = output(process)
-    answer = tool.normal(room, answer)
+    code, out, complaint = output(process)
+    answer = tool.answer(room, question, op, out, complaint)
     if code is None:
         return Answered("hung", f"not back after {_HANG_GUARD_S} s")
     if may_die and code in {-signal.SIGKILL, 128 + signal.SIGKILL}:
-        whole = tool.right[question][1].startswith(answer)
-        return Answered("killed") if whole else Answered("wrong", "killed; the beginning is wrong")
-    return _judge(tool.right[question], code, answer, complaint)
-
-
-def _judge(right: tuple[int, bytes], code: int, answer: bytes, complaint: bytes) -> Answered:
+        return Answered("killed")
     last = " ".join(complaint.decode("utf-8", "replace").split())[-_SHOWN_CHARS:]
+    if (code, answer) == tool.right[question]:
+        return Answered("right")
     if code < 0 or b"Traceback (most recent call last)" in complaint:
         return Answered("crashed", f"exit {code}: {last}")
-    if (code, answer) == right:
-        return Answered("right")
-    if code != 0:
+    if code not in tool.answers_with(question):
         return Answered("refused", f"exit {code}: {last}")
     return Answered("wrong", f"exit {code}, {len(answer)} bytes that are not the answer: {last}")
 
@@ -180,13 +198,21 @@ def tree_of(folder: Path) -> Tree:
 
 
 def lay(tree: Tree, folder: Path) -> None:
-    """Make a folder anew with what a tree holds."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for path in sorted(tree.folders):
-        (folder / path).mkdir(parents=True, exist_ok=True)
-    for path, content in tree.files.items():
-        (folder / path).write_bytes(content)
+    """Make what lies in a folder that of a tree; files that are the same are left as they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(folder.rglob("*"), reverse=True):
+        name = str(path.relative_to(folder))
+        if path.is_dir() and not path.is_symlink():
+            if name not in tree.folders:
+                path.rmdir()
+        elif name not in tree.files:
+            path.unlink()
+    for name in sorted(tree.folders):
+        (folder / name).mkdir(exist_ok=True)
+    for name, content in tree.files.items():
+        file = folder / name
+        if not file.exists() or file.read_bytes() != content:
+            file.write_bytes(content)
 
 
 def unreadable(databases: Sequence[Path]) -> list[str]:

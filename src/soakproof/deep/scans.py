@@ -41,6 +41,7 @@ __all__ = [
     "Situation",
     "error_point",
     "kill_point",
+    "left_behind",
     "of_answer",
     "short_point",
     "stop_point",
@@ -174,9 +175,9 @@ def undisturbed(lab: Lab, situation: Situation) -> tuple[list[Touch], Mapping[st
     """
     with lab.room() as (room, trace):
         copy_room(situation.base, room)
-        argv, env = lab.tool.command(room, situation.question, "undisturbed")
-        running = begin(lab.strace.watch(argv, trace), env, room)
-        answered = finish(lab.tool, room, situation.question, running)
+        command = lab.tool.command(room, situation.question, 0)
+        running = begin(lab.strace.watch(command.argv, trace), command.env, command.cwd)
+        answered = finish(lab.tool, room, situation.question, 0, running)
         if answered.how != "right":
             message = f"{situation.question.key}: without any fault {answered.how} {answered.told}"
             raise SoakError(message)
@@ -190,9 +191,9 @@ def kill_point(lab: Lab, situation: Situation, number: int, point: Point) -> Poi
     """Kill the operation before a call is done; then ask after it."""
     with lab.room() as (room, trace):
         copy_room(situation.base, room)
-        argv, env = lab.tool.command(room, situation.question, f"kill-{number}")
-        running = begin(lab.strace.kill_at(argv, trace, point), env, room)
-        answered = finish(lab.tool, room, situation.question, running, may_die=True)
+        command = lab.tool.command(room, situation.question, 0)
+        running = begin(lab.strace.kill_at(command.argv, trace, point), command.env, command.cwd)
+        answered = finish(lab.tool, room, situation.question, 0, running, may_die=True)
         found = (
             [] if answered.how in {"killed", "right"} else [of_answer(answered, "killed operation")]
         )
@@ -206,9 +207,9 @@ def error_point(lab: Lab, situation: Situation, number: int, point: Point) -> Po
     """Let a call fail; the answer must be right all the same, and the cache heal."""
     with lab.room() as (room, trace):
         copy_room(situation.base, room)
-        argv, env = lab.tool.command(room, situation.question, f"error-{number}")
-        running = begin(lab.strace.fail_at(argv, trace, point), env, room)
-        answered = finish(lab.tool, room, situation.question, running)
+        command = lab.tool.command(room, situation.question, 0)
+        running = begin(lab.strace.fail_at(command.argv, trace, point), command.env, command.cwd)
+        answered = finish(lab.tool, room, situation.question, 0, running)
         seen = _traced(trace)
         hit = [call for call in seen.calls if call.injected]
         return _judged(lab, situation, room, number, point, answered, reached=bool(hit))
@@ -218,10 +219,10 @@ def short_point(lab: Lab, situation: Situation, number: int, point: Point) -> Po
     """Let the kernel write less than it was asked for; as :func:`error_point` from there on."""
     with lab.room() as (room, trace):
         copy_room(situation.base, room)
-        argv, env = lab.tool.command(room, situation.question, f"short-{number}")
+        command = lab.tool.command(room, situation.question, 0)
         limit = [sys.executable, "-I", "-S", str(limited.__file__), str(point.limit_bytes)]
-        running = begin(lab.strace.watch([*limit, *argv], trace), env, room)
-        answered = finish(lab.tool, room, situation.question, running)
+        running = begin(lab.strace.watch([*limit, *command.argv], trace), command.env, command.cwd)
+        answered = finish(lab.tool, room, situation.question, 0, running)
         seen = _traced(trace)
         short = any(
             call.error == "EFBIG" or _is_short(call.name, call.arguments, call.result)
@@ -239,7 +240,7 @@ def stop_point(lab: Lab, situation: Situation, number: int, point: Point) -> Poi
     for _ in range(2):
         with lab.room() as (room, trace):
             copy_room(situation.base, room)
-            outcomes.append(_stopped(lab, situation, (room, trace), number, point))
+            outcomes.append(_stopped(lab, situation, (room, trace), point))
     first, second = outcomes
     if first[1:] != second[1:]:
         told = f"{first[1:]} and then {second[1:]}"
@@ -248,23 +249,23 @@ def stop_point(lab: Lab, situation: Situation, number: int, point: Point) -> Poi
 
 
 def _stopped(
-    lab: Lab, situation: Situation, places: tuple[Path, Path], number: int, point: Point
+    lab: Lab, situation: Situation, places: tuple[Path, Path], point: Point
 ) -> tuple[bool, tuple[Found, ...], str]:
     room, trace = places
     tool = lab.tool
     trace.unlink(missing_ok=True)
-    argv, env = tool.command(room, situation.question, f"stop-{number}")
-    running = begin(lab.strace.stop_at(argv, trace, point), env, room)
+    command = tool.command(room, situation.question, 0)
+    running = begin(lab.strace.stop_at(command.argv, trace, point), command.env, command.cwd)
     stopped = _wait_for_stop(trace, running)
     asked = [(situation.question, "same"), (situation.other, "other")]
     others = []
-    for question, name in asked:
-        command, other_env = tool.command(room, question, f"stop-{number}-{name}")
-        others.append((name, question, begin(command, other_env, room)))
-    ended = [(name, finish(tool, room, question, one)) for name, question, one in others]
+    for op, (question, name) in enumerate(asked, 1):
+        one = tool.command(room, question, op)
+        others.append((name, question, op, begin(one.argv, one.env, one.cwd)))
+    ended = [(name, finish(tool, room, question, op, one)) for name, question, op, one in others]
     if stopped is not None:
         _go_on(stopped)
-    answered = finish(tool, room, situation.question, running)
+    answered = finish(tool, room, situation.question, 0, running)
     found = [
         of_answer(one, f"the {name} question meanwhile")
         for name, one in ended
@@ -324,13 +325,20 @@ def _after(tool: Tool, situation: Situation, room: Path) -> list[Found]:
         (situation.other, "another question"),
     )
     found = []
-    for number, (question, words) in enumerate(asked):
-        answered = ask(tool, room, question, f"after-{number}")
+    for op, (question, words) in enumerate(asked, 10):
+        answered = ask(tool, room, question, op)
         if answered.how != "right":
             found.append(of_answer(answered, words))
-    found += _unsound(tool, room, "after it was asked again")
-    found += [Found("leftover", name) for name in tool.others(room)]
-    return found
+    return found + left_behind(tool, room)
+
+
+def left_behind(tool: Tool, room: Path) -> list[Found]:
+    """Return what is wrong with what lies in a room's cache once it has healed."""
+    found = _unsound(tool, room, "after it was asked again")
+    checked = tool.check(room)
+    if checked != "ok":
+        found.append(Found("unreadable", f"by the target's own check: {checked}"))
+    return found + [Found("leftover", name) for name in tool.others(room)]
 
 
 def _unsound(tool: Tool, room: Path, when: str) -> list[Found]:

@@ -19,6 +19,7 @@ from soakproof.errors import ConfigError, MissingInput
 from soakproof.evidence.attestation import envelope, statement
 from soakproof.evidence.chain import RunDocuments
 from soakproof.evidence.counter_example import counter_example
+from soakproof.evidence.given_answers import given_answers
 from soakproof.evidence.history_chain import chain_end
 from soakproof.evidence.signing_key import public_pem
 from soakproof.evidence.whole_folder import put_folder
@@ -156,12 +157,17 @@ def _files(project: Project, run: RunDir, documents: RunDocuments) -> Iterator[t
             yield _compressed(name, places.hide_bytes(path.read_bytes()))
     for name, data in counter_example(run, documents.metrics, places):
         yield _compressed(name, data)
-    score = project.ctx / "selftest" / "score.json"
-    if score.is_file():
-        yield "selftest.json", places.hide_bytes(score.read_bytes())
-    deep = project.ctx / "deep" / "deep.json"
-    if deep.is_file():
-        yield "deep.json", places.hide_bytes(deep.read_bytes())
+    for name, data in given_answers(run, places):
+        yield _compressed(name, data)
+    yield from _beside(project, places)
+
+
+def _beside(project: Project, places: Places) -> Iterator[tuple[str, bytes]]:
+    """Yield what is known beside the run: the last selftest and the last deep tier."""
+    kept = {"selftest.json": "selftest/score.json", "deep.json": "deep/deep.json"}
+    for name, path in kept.items():
+        if (project.ctx / path).is_file():
+            yield name, places.hide_bytes((project.ctx / path).read_bytes())
 
 
 def _compressed(name: str, data: bytes) -> tuple[str, bytes]:

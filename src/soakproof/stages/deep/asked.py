@@ -15,7 +15,7 @@ from soakproof.rundir import Project
 from soakproof.targets.command import resolve_command
 from soakproof.workload.settings import resolve
 
-__all__ = ["SCANS", "Asked", "read_asked"]
+__all__ = ["LEAST_KEYS", "SCANS", "Asked", "read_asked"]
 
 SCANS: Final = ("calibration", "kill", "error", "short", "stop", "crash")
 """Everything that may be asked for with ``--scan``."""
@@ -30,7 +30,8 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
 """For a campaign without a table ``[deep]``."""
 
 _CAMPAIGN: Final = "eval/campaigns/ast_cache.toml"
-_LEAST_MODULES: Final = 4
+LEAST_KEYS: Final = 4
+"""So many different questions are asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Asked:
     """What was asked for, read from flags and files."""
 
     campaign_path: Path
+    target_path: Path
     campaign: Mapping[str, Any]
     target: Mapping[str, Any]
     command: tuple[str, ...]
@@ -84,8 +86,8 @@ def read_asked(
     if given:
         command, origin = shlex.split(given), "--target-command"
     settings = {**_DEFAULTS, **campaign.get("deep", {})}
-    if settings["modules"] < _LEAST_MODULES:
-        problem = f"expected at least {_LEAST_MODULES}, found {settings['modules']}"
+    if settings["modules"] < LEAST_KEYS:
+        problem = f"expected at least {LEAST_KEYS}, found {settings['modules']}"
         raise ConfigError(path, problem, key="deep.modules")
     scan = flags.get("scan")
     if scan and scan not in SCANS:
@@ -99,6 +101,7 @@ def read_asked(
     seed = resolve("seed", flags, environ, campaign=(campaign["defaults"]["seed"], shown))
     return Asked(
         campaign_path=path,
+        target_path=target_path,
         campaign=campaign,
         target=target,
         command=resolve_command(command, origin),

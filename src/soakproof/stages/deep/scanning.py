@@ -103,7 +103,7 @@ def _crashes(asked: Asked, scene: Scene) -> Iterator[tuple[dict[str, Any], list[
                 continue
         results = list(
             lab.each(
-                lambda item: crash_point(lab, scene.recorded, scene.keep, *item),
+                lambda item: crash_point(lab, cold.base, scene.recorded, scene.keep, *item),
                 chosen,
             )
         )
