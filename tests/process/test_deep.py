@@ -22,6 +22,7 @@ from soakproof.deep.recording import Recording
 from soakproof.deep.room import output
 from soakproof.deep.strace import Strace, find_strace
 from soakproof.errors import UsageError
+from soakproof.proc import processes_that_name
 from soakproof.rundir import Project
 from soakproof.stages.deep import deep
 
@@ -269,3 +270,17 @@ def test_a_kill_comes_before_the_call(tmp_path: Path, strace: Strace) -> None:
 
     assert 0 != done.returncode
     assert b"" == file.read_bytes()
+
+
+@pytest.mark.usefixtures("strace")
+def test_sigterm_leaves_nobody_stopped(tmp_path: Path) -> None:
+    make_deep_project(tmp_path, "sound")
+    argv = [sys.executable, "-m", "soakproof", "deep", "--campaign", CAMPAIGN, "--scan", "stop"]
+    with subprocess.Popen(argv, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+        while not list(tmp_path.glob("_ctx/runs/*/rooms/trace-*")):
+            assert process.poll() is None, "it ended before it could be interrupted"
+        process.terminate()
+        code = process.wait(120)
+
+    assert 130 == code
+    assert [] == processes_that_name(str(tmp_path))

@@ -7,11 +7,13 @@ something was found. A whole tier is also published as ``_ctx/deep/deep.json`` a
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import shutil
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,8 +25,9 @@ from soakproof.deep.crash import MODELS
 from soakproof.deep.strace import Strace, find_strace
 from soakproof.deep.verdicts import failing, skipped_row, whole_verdict
 from soakproof.model import EXIT_CODES, SCHEMA_VERSION
+from soakproof.places import Places
 from soakproof.report.deep_tables import deep_markdown
-from soakproof.rundir import Project, as_json, write_bytes, write_json
+from soakproof.rundir import Project, RunDir, write_bytes, write_json
 from soakproof.stages.deep.asked import Asked, read_asked
 from soakproof.stages.deep.scanning import scanned
 from soakproof.stages.deep.scene import make_scene
@@ -66,7 +69,15 @@ def deep(
         UsageError: a flag cannot be used.
         ConfigError, MissingInput: the campaign or its target is wrong or not there.
         SoakError: the tool does not answer rightly even without a fault.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; points under way have ended.
     """
+    with _ended_in_order():
+        return _deep(project, flags, environ, tell)
+
+
+def _deep(
+    project: Project, flags: Mapping[str, str | None], environ: Mapping[str, str], tell: Tell
+) -> DeepResult:
     began = time.monotonic()
     now = datetime.datetime.now(datetime.UTC)
     asked = read_asked(project, flags, environ)
@@ -113,13 +124,28 @@ def deep(
         "exit_code": EXIT_CODES[verdict],
         "seconds": round(time.monotonic() - began, 1),
     }
-    return _written(project, folder, _hidden(project, document))
+    return _written(project, folder, _hidden(project, folder, asked, document))
 
 
-def _hidden(project: Project, document: dict[str, Any]) -> dict[str, Any]:
-    """Return the document without the path of this machine's project."""
-    text = as_json(document).replace(str(project.root).encode(), b"{project}")
-    hidden: dict[str, Any] = json.loads(text)
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C: points under way come to their end, and nobody stays stopped."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _hidden(
+    project: Project, folder: Path, asked: Asked, document: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the document without the paths of this machine."""
+    places = Places.of(project, RunDir(folder), (asked.command, asked.target["command"]))
+    hidden: dict[str, Any] = places.hide_in(document)
     return hidden
 
 

@@ -96,6 +96,8 @@ def _crashes(asked: Asked, scene: Scene) -> Iterator[tuple[dict[str, Any], list[
         return
     for model in MODELS:
         mine = [(at, one) for at, one in enumerate(every, 1) if one.state.model == model]
+        if model == "torn_write" and not mine:
+            continue  # no write is longer than a sector: there is nothing to tear
         chosen = [mine[at - 1] for at, _ in bounded(mine, asked.max_points)]
         if asked.point is not None:
             chosen = [(at, one) for at, one in mine if at == asked.point]
