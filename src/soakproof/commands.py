@@ -308,6 +308,24 @@ def open_report(flags: Flags) -> int:
     return 0
 
 
+def init(flags: Flags) -> int:
+    """Begin in a project: a commented target, campaign and gate; nothing is overwritten."""
+    from soakproof.stages.init import init as stage
+
+    begun = stage(Path(flags.get("folder") or "."))
+    if flags.get("json"):
+        print(json.dumps({"wrote": begun.wrote, "left_alone": list(begun.left_alone)}))
+        return 0
+    for path in begun.wrote:
+        print(f"wrote       {path}")
+    for path in begun.left_alone:
+        print(f"left alone  {path} (it is there)")
+    for path in ("tasks.py", "noxfile.py"):
+        if path in begun.left_alone:
+            print(f"\nto soak from {path}, it needs:\n\n{begun.left_alone[path]}", end="")
+    return 0
+
+
 COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "all": everything,
     "clean": clean,
@@ -328,6 +346,7 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "workorder": workorder,
     "runs": runs,
     "open": open_report,
+    "init": init,
 }
 """Command → what it does."""
 

@@ -233,9 +233,9 @@ def test_a_new_database_is_never_parted_from_its_journal(
     assert done.returncode == 0
     assert json.loads(done.stdout)["status"] == "ok"
     if trifecta.ast_db.exists():
-        assert [] == list(trifecta.ast_db.parent.glob("*.new-*"))
+        assert list(trifecta.ast_db.parent.glob("*.new-*")) == []
     assert trifecta.symbols("sample").names[0] == "plain"
-    assert [] == list(trifecta.ast_db.parent.glob("*.new-*"))
+    assert list(trifecta.ast_db.parent.glob("*.new-*")) == []
 
 
 def test_no_descriptor_for_the_next_module_is_one_line(trifecta: Trifecta, strace: str) -> None:
