@@ -201,6 +201,8 @@ def test_a_point_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--point: expected at most"):
         run_deep(tmp_path, "sound", scan="kill", point="9999")
 
+    assert [] == list((tmp_path / "_ctx" / "runs").iterdir())
+
 
 OPERATIONS = """
 import os
