@@ -178,6 +178,30 @@ def repeat(flags: Flags) -> int:
     return done.exit_code
 
 
+def campaign(flags: Flags) -> int:
+    """Soak seeds times a grid, each point once however often it is interrupted, and sum up."""
+    from soakproof.report.campaign import campaign_lines
+    from soakproof.stages.campaign import campaign as stage
+
+    project = Project.find()
+    done = stage(project, flags, os.environ)
+    lines = campaign_lines(done.summary, project.relative(done.book.report))
+    _print(flags, done.summary, lines)
+    return int(done.summary["exit_code"])
+
+
+def point(flags: Flags) -> int:
+    """Soak one point of a campaign and write its result; for those that do a campaign's work."""
+    from soakproof.pipeline import one_point
+
+    if not flags.get("out"):
+        raise UsageError("--out: expected the file that takes the result, found nothing")
+    out = Path(str(flags["out"]))
+    verdict = one_point(Project.find(), Path(str(flags["spec"])), out, os.environ)
+    _tell(flags, {"verdict": verdict, "result": str(out)})
+    return 0
+
+
 def history(flags: Flags) -> int:
     """Print a run's history for a person, whole or in part."""
     from soakproof.lines import BadLine, decode_history
@@ -305,6 +329,8 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "history": history,
     "selftest": selftest,
     "repeat": repeat,
+    "campaign": campaign,
+    "point": point,
     "replay": replay,
     "verify": verify,
     "compare": compare,

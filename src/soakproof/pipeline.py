@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from soakproof.rundir import Project, RunDir
+from soakproof.rundir import Project, RunDir, write_json
 from soakproof.stages.anchors import anchors
 from soakproof.stages.clean import clean
 from soakproof.stages.expect import expect
 from soakproof.stages.extract import extract
 from soakproof.stages.gate import gate
+from soakproof.stages.point import discard, judged_point, lighten, load_point
 from soakproof.stages.record import RecordResult, record
 from soakproof.stages.replay import same_plan, same_python, settings_of
 from soakproof.stages.report import report
 from soakproof.stages.run import run
 
-__all__ = ["Soaked", "again", "soak", "trial"]
+__all__ = ["Soaked", "again", "one_point", "soak", "trial"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,38 @@ def trial(
     expect(project, run_dir)
     extract(project, run_dir, run_dir.metrics)
     return run_dir, gate(run_dir)
+
+
+def one_point(project: Project, spec_path: Path, out: Path, environ: Mapping[str, str]) -> str:
+    """Soak one point of a campaign, write its result, and keep of the run what is worth it.
+
+    Args:
+        project: takes the run's folder.
+        spec_path: what to soak.
+        out: takes the result; it is there only when the point is done.
+        environ: the environment; its settings of soaks say nothing here.
+
+    Returns:
+        The point's verdict.
+
+    Raises:
+        SoakError: as the stages do; then there is no result.
+    """
+    asked = load_point(spec_path, environ)
+    discard(project, asked)  # of an attempt that was killed
+    run_dir = clean(project, asked.flags, asked.environ)
+    run(project, run_dir)
+    expect(project, run_dir)
+    extract(project, run_dir, run_dir.metrics)
+    gate(run_dir)
+    result = judged_point(run_dir, asked)
+    if result["run"] is None:
+        discard(project, asked)
+    else:
+        report(run_dir, {})
+        lighten(run_dir)
+    write_json(out, result)
+    return str(result["verdict"])
 
 
 def again(project: Project, like: RunDir, flags: Mapping[str, str | None]) -> RunDir:

@@ -67,6 +67,11 @@ class Project:
         return self.ctx / "runs"
 
     @property
+    def campaigns(self) -> Path:
+        """One folder a campaign of many soaks; not tracked."""
+        return self.ctx / "campaigns"
+
+    @property
     def latest(self) -> Path:
         """A file with the id of the run that was made last."""
         return self.runs / "latest"

@@ -37,6 +37,7 @@ def clean(
     gate: str = "",
     run_id: str = "",
     target_command: str = "",
+    faults: str = "",
     json: bool = False,
 ) -> None:
     """Plan a new run and prepare its segment; the cache starts empty."""
@@ -50,6 +51,7 @@ def clean(
         gate=gate,
         run_id=run_id,
         target_command=target_command,
+        faults=faults,
         json=json,
     )
 
@@ -153,6 +155,7 @@ def all_(
     gate: str = "",
     run_id: str = "",
     target_command: str = "",
+    faults: str = "",
     allow_dirty: bool = False,
     json: bool = False,
     no_record: bool = False,
@@ -168,6 +171,7 @@ def all_(
         gate=gate,
         run_id=run_id,
         target_command=target_command,
+        faults=faults,
         allow_dirty=allow_dirty,
         json=json,
         no_record=no_record,
@@ -230,6 +234,48 @@ def repeat(
     )
 
 
+@task(iterable=["grid"])
+def campaign(
+    _c: Context,
+    grid: list[str],
+    seeds: str = "",
+    campaign: str = "",
+    ops: str = "",
+    duration: str = "",
+    workers: str = "",
+    gate: str = "",
+    target_command: str = "",
+    jobs: str = "",
+    name: str = "",
+    sample: str = "",
+    keep: str = "",
+    json: bool = False,
+) -> None:
+    """Soak seeds times a grid, each point once however often it is interrupted, and sum up."""
+    _run(
+        "campaign",
+        grid=" ".join(grid),
+        seeds=seeds,
+        campaign=campaign,
+        ops=ops,
+        duration=duration,
+        workers=workers,
+        gate=gate,
+        target_command=target_command,
+        jobs=jobs,
+        name=name,
+        sample=sample,
+        keep=keep,
+        json=json,
+    )
+
+
+@task(positional=["spec"])
+def point(_c: Context, spec: str, out: str = "", json: bool = False) -> None:
+    """Soak one point of a campaign and write its result."""
+    _run("point", spec=spec, out=out, json=json)
+
+
 @task(positional=["run"])
 def replay(
     _c: Context, run: str, run_id: str = "", allow_dirty: bool = False, json: bool = False
@@ -255,6 +301,8 @@ _STAGES: Final[tuple[Any, ...]] = (
     workorder,
     selftest,
     repeat,
+    campaign,
+    point,
     replay,
 )
 for _stage in _STAGES:

@@ -11,13 +11,13 @@ import hashlib
 import itertools
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import soakproof
 from soakproof import schema
-from soakproof.errors import ConfigError, EvidenceBroken, MissingInput, RunExists
+from soakproof.errors import ConfigError, EvidenceBroken, MissingInput, RunExists, UsageError
 from soakproof.faults.planning import FaultPlanner
 from soakproof.model import SCHEMA_VERSION, Setting, Source
 from soakproof.places import Places, reveal_plan
@@ -75,6 +75,8 @@ def clean(
         "campaign", flags, environ, default=(DEFAULT_CAMPAIGN, "the default campaign")
     )
     files = _read(project, campaign.value, flags) if like is None else _kept(project, like)
+    only = resolve("faults", flags, {})
+    files = _with_faults(files, only.value)
     shown = project.relative(files.campaign_path)
     defaults = files.campaign["defaults"]
     bound = resolve_bound(flags, environ, campaign_ops=(defaults["ops"], shown))
@@ -96,6 +98,7 @@ def clean(
         "campaign": Setting(shown, campaign.source, campaign.origin),
         "gate": _gate_setting(project, files, flags),
         "target_command": command,
+        "faults": only,
     }
     schedule_sha256, faults = _planned(files, segment, seed.value, bound.ops.value)
     plan = {
@@ -112,7 +115,7 @@ def clean(
         "gate_path": project.relative(files.gate_path),
         "gate_sha256": _sha256(run.gate),
         "settings": {name: asdict(setting) for name, setting in settings.items()},
-        "replay_argv": _replay(project, files, bound, workers, seed, command),
+        "replay_argv": _replay(project, files, bound, settings),
         "segment": asdict(segment) | {"modules": list(segment.modules)},
         "schedule_sha256": schedule_sha256,
         "faults": faults,
@@ -228,15 +231,36 @@ def _segment(run: RunDir, files: _Files, seed: int) -> Segment:
     )
 
 
+def _with_faults(files: _Files, only: str | None) -> _Files:
+    """Return the files with a campaign that has no faults but those of some kinds."""
+    if only is None:
+        return files
+    kinds = only.split("+")
+    faults = files.campaign.get("faults", [])
+    known = sorted({fault["kind"] for fault in faults})
+    unknown = sorted(set(kinds) - set(known))
+    if unknown:
+        message = (
+            f"--faults: expected kinds of {files.campaign_path.name} joined by + "
+            f"({', '.join(known) or 'it has none'}), found {unknown[0]!r}"
+        )
+        raise UsageError(message)
+    left = [fault for fault in faults if fault["kind"] in kinds]
+    return replace(files, campaign={**files.campaign, "faults": left})
+
+
 def _replay(
-    project: Project, files: _Files, bound: Bound, workers: Setting, seed: Setting, command: Setting
+    project: Project, files: _Files, bound: Bound, settings: Mapping[str, Setting]
 ) -> list[str]:
     argv = ["soakproof", "all", "--campaign", project.relative(files.campaign_path)]
     if bound.ops.value is not None:
         argv += ["--ops", str(bound.ops.value)]
     else:
         argv += ["--duration", f"{bound.duration_s.value:g}s"]
-    argv += ["--workers", str(workers.value), "--seed", str(seed.value)]
+    argv += ["--workers", str(settings["workers"].value), "--seed", str(settings["seed"].value)]
+    if settings["faults"].value is not None:
+        argv += ["--faults", settings["faults"].value]
+    command = settings["target_command"]
     if command.source is Source.FLAG:
         argv += ["--target-command", shlex.join(command.value)]
     return argv
