@@ -60,6 +60,7 @@ _PANEL: Final = frozenset({"selftest"})
 _MANY: Final = frozenset({"selftest", "repeat", "campaign"})
 _SEEDED: Final = frozenset({"repeat", "campaign"})
 _CAMPAIGN: Final = frozenset({"campaign"})
+_SHRINK: Final = frozenset({"shrink"})
 _WORKING: Final = frozenset(
     {"anchors", "run", "expect", "extract", "gate", "report", "record", "history"}
 )
@@ -85,9 +86,9 @@ FLAGS: Final = {
     "gate": Flag(_PLANNING | _MANY | {"gate"}, "FILE", "gate file in place of the campaign's"),
     "in": Flag(frozenset({"gate"}), "FILE", "judge this metrics file; writes no verdict.json"),
     "out": Flag(
-        frozenset({"extract", "point"}),
+        frozenset({"extract", "point", "shrink"}),
         "FILE",
-        "publish the metrics here, not in _ctx/metrics/; of point: its result",
+        "publish the metrics here, not in _ctx/metrics/; of point: its result; of shrink: the case",
     ),
     "faults": Flag(_PLANNING, "KINDS", "only these of the campaign's faults: kill+lock_hold"),
     "key": Flag(_READING, "KEY", "only lines about this module or query"),
@@ -103,7 +104,7 @@ FLAGS: Final = {
         "close the work order from a dirty tree, and say so",
     ),
     "no_record": Flag(
-        frozenset({"all"}), None, "end with the verdict: nothing outside the run's folder"
+        frozenset({"all", "replay"}), None, "end with the verdict: nothing outside the run's folder"
     ),
     "seeds": Flag(_SEEDED, "SEEDS", "the seeds: 1..50, 7, or 1..3,9"),
     "grid": Flag(
@@ -112,13 +113,17 @@ FLAGS: Final = {
         "soak each seed with each value: workers=2,4 or ops=… or faults=kill,lock_hold+pause",
         repeats=True,
     ),
+    "criterion": Flag(_SHRINK, "ID", "which failure (default: the first, about answers if any)"),
+    "repeats": Flag(_SHRINK, "K/N", "a case fails if K of N soaks do (default: 2/3)"),
+    "budget": Flag(_SHRINK, "N", "soaks that may be spent (default: 600)"),
     "name": Flag(
         _CAMPAIGN, "NAME", "name of the campaign's folder (default: from all that is asked)"
     ),
     "sample": Flag(_CAMPAIGN, "N", "keep the run of one in N points that passed (default: 200)"),
+    "shrink": Flag(_CAMPAIGN, None, "make a small case of each sort of failure"),
     "keep": Flag(_CAMPAIGN, "N", "keep at most so many runs (default: 50)"),
     "only": Flag(_PANEL, "NAMES", "these of the panel, with commas between"),
-    "jobs": Flag(_MANY, "N", "soaks at once (default: 1; of selftest: one a processor)"),
+    "jobs": Flag(_MANY | _SHRINK, "N", "soaks at once (default: 1; of selftest: one a processor)"),
     "json": Flag(frozenset(COMMANDS), None, "print the results as JSON, for machines"),
 }
 """Every flag, once, for the parser and for the documentation's test."""
@@ -128,7 +133,11 @@ ARGUMENTS: Final = {
     "bundle": Argument(
         frozenset({"verify"}), "DIR", "folder of an evidence bundle, or the id of a recorded run"
     ),
-    "run": Argument(frozenset({"replay"}), "RUN", "id or folder of an earlier run"),
+    "run": Argument(
+        frozenset({"replay", "shrink"}),
+        "RUN",
+        "id or folder of an earlier run; of replay: or a case",
+    ),
     "first": Argument(frozenset({"compare"}), "A", "a run's id, or the folder of a run or bundle"),
     "second": Argument(frozenset({"compare"}), "B", "another"),
     "action": Argument(frozenset({"workorder"}), "ACTION", "status", choices=("status",)),

@@ -28,6 +28,7 @@ NAMES: Final = (
     "anchors",
     "backlog",
     "campaign",
+    "case",
     "envelope",
     "expected",
     "fleet-plan",

@@ -249,6 +249,7 @@ def campaign(
     name: str = "",
     sample: str = "",
     keep: str = "",
+    shrink: bool = False,
     json: bool = False,
 ) -> None:
     """Soak seeds times a grid, each point once however often it is interrupted, and sum up."""
@@ -266,6 +267,31 @@ def campaign(
         name=name,
         sample=sample,
         keep=keep,
+        shrink=shrink,
+        json=json,
+    )
+
+
+@task(positional=["run"])
+def shrink(
+    _c: Context,
+    run: str,
+    criterion: str = "",
+    repeats: str = "",
+    budget: str = "",
+    jobs: str = "",
+    out: str = "",
+    json: bool = False,
+) -> None:
+    """Make a run that failed into the smallest case that fails the same way."""
+    _run(
+        "shrink",
+        run=run,
+        criterion=criterion,
+        repeats=repeats,
+        budget=budget,
+        jobs=jobs,
+        out=out,
         json=json,
     )
 
@@ -278,10 +304,15 @@ def point(_c: Context, spec: str, out: str = "", json: bool = False) -> None:
 
 @task(positional=["run"])
 def replay(
-    _c: Context, run: str, run_id: str = "", allow_dirty: bool = False, json: bool = False
+    _c: Context,
+    run: str,
+    run_id: str = "",
+    allow_dirty: bool = False,
+    no_record: bool = False,
+    json: bool = False,
 ) -> None:
-    """Repeat an earlier run: the same plan, in a run of its own, with all stages."""
-    _run("replay", run=run, run_id=run_id, allow_dirty=allow_dirty, json=json)
+    """Repeat an earlier run, or soak a case: the same plan, in a run of its own."""
+    _run("replay", run=run, run_id=run_id, allow_dirty=allow_dirty, no_record=no_record, json=json)
 
 
 _STAGES: Final[tuple[Any, ...]] = (
@@ -302,6 +333,7 @@ _STAGES: Final[tuple[Any, ...]] = (
     selftest,
     repeat,
     campaign,
+    shrink,
     point,
     replay,
 )

@@ -18,7 +18,7 @@ SPEC = {"name": "c", "points": 6}
 
 
 def _result(seed: int, verdict: str, attempts: int) -> dict[str, Any]:
-    spec = {"seed": seed, "grid": {}}
+    spec = {"seed": seed, "grid": {}, "case": None}
     made = failed_result(f"seed-{seed}", spec, replay=["x"], reason="r", attempts=attempts)
     return {**made, "verdict": verdict, "reached": {f"edit/{seed % 2}": seed}}
 

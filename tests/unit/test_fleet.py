@@ -29,7 +29,11 @@ SPEC: Mapping[str, Any] = {
 
 def result(seed: int, verdict: str = "PASS", **changes: Any) -> dict[str, Any]:
     unknown = failed_result(
-        f"seed-{seed}", {"seed": seed, "grid": {}}, replay=["x"], reason="", attempts=1
+        f"seed-{seed}",
+        {"seed": seed, "grid": {}, "case": None},
+        replay=["x"],
+        reason="",
+        attempts=1,
     )
     return {**unknown, "verdict": verdict, "unmet": [], **changes}
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from soakproof.fleet.coverage import reached
 from soakproof.model import SCHEMA_VERSION, HistoryLine, Verdict, compose
 
-__all__ = ["Documents", "explanation", "failed_result", "point_result"]
+__all__ = ["ABOUT_ANSWERS", "Documents", "explanation", "failed_result", "point_result"]
 
 _OPS: Final = ("ops_total", "ok", "fail", "info")
 _UNMET_CHARS: Final = 300
@@ -39,7 +39,8 @@ def point_result(
     """Return the result of a point whose run was judged.
 
     A criterion that needs a fault which the grid took out of the run is not asked there; it is
-    listed as such, and other points of the grid have to answer it.
+    listed as such, and other points of the grid have to answer it. A case is too small for most
+    criteria: it is FAIL if any fails, and PASS only if all of it was done and met.
 
     Args:
         name: the point's.
@@ -58,6 +59,9 @@ def point_result(
         and not kinds >= set(one["needs_faults"])
     }
     asked = [one for one in of.verdict["criteria"] if one["id"] not in unasked]
+    if spec["case"] is not None:
+        unasked |= {one["id"] for one in asked if one["verdict"] == Verdict.UNKNOWN}
+        asked = [one for one in asked if one["id"] not in unasked]
     first = of.metrics["answers"].get("first")
     cost = of.run["harness_cost"]
     return {
@@ -65,7 +69,8 @@ def point_result(
         "point": name,
         "seed": spec["seed"],
         "grid": dict(spec["grid"]),
-        "verdict": compose(Verdict(one["verdict"]) for one in asked).value,
+        "case": spec["case"],
+        "verdict": _verdict(spec, of, asked).value,
         "not_asked": sorted(unasked),
         "unmet": [
             {
@@ -89,6 +94,17 @@ def point_result(
     }
 
 
+def _verdict(spec: Mapping[str, Any], of: Documents, asked: Iterable[Mapping[str, Any]]) -> Verdict:
+    verdicts = [Verdict(one["verdict"]) for one in asked]
+    if spec["case"] is None or Verdict.FAIL in verdicts:
+        return compose(verdicts)
+    metrics = of.metrics
+    met = all(one["took_effect"] for one in metrics["faults"]["ledger"])
+    done = metrics["run"]["state"] == "completed"
+    judged = metrics["answers"].get("oracle") != "not_asked"
+    return Verdict.PASS if met and done and judged else Verdict.UNKNOWN
+
+
 def failed_result(
     name: str, spec: Mapping[str, Any], *, replay: Sequence[str], reason: str, attempts: int
 ) -> dict[str, Any]:
@@ -98,6 +114,7 @@ def failed_result(
         "point": name,
         "seed": spec["seed"],
         "grid": dict(spec["grid"]),
+        "case": spec["case"],
         "verdict": Verdict.UNKNOWN.value,
         "not_asked": [],
         "unmet": [
@@ -127,7 +144,7 @@ def explanation(criterion: str, first: Mapping[str, Any] | None) -> str:
         criterion: what failed; a counter-example explains only what is about answers.
         first: the run's first counter-example, as the metrics tell it.
     """
-    if first is None or criterion not in _ABOUT_ANSWERS:
+    if first is None or criterion not in ABOUT_ANSWERS:
         return ""
     kinds = sorted({fault.rpartition("-")[0] for fault in first["faults"]})
     edited = "during an edit" if first["edits"] else "no edit"
@@ -135,7 +152,7 @@ def explanation(criterion: str, first: Mapping[str, Any] | None) -> str:
     return f"{first['answer']} answer of {first['kind']}, phase {first['phase']}, {under}, {edited}"
 
 
-_ABOUT_ANSWERS: Final = frozenset(
+ABOUT_ANSWERS: Final = frozenset(
     f"no_{word}"
     for word in (
         "wrong_answer",
@@ -147,6 +164,7 @@ _ABOUT_ANSWERS: Final = frozenset(
         "failed_operation",
     )
 )
+"""Criteria that a counter-example explains."""
 
 
 def _machine(run: Mapping[str, Any]) -> dict[str, Any]:

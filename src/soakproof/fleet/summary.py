@@ -26,6 +26,7 @@ def summarise(
     *,
     state: str,
     elapsed_s: float | None,
+    cases: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, Any]:
     """Return ``summary.json``.
 
@@ -35,6 +36,8 @@ def summarise(
         reachable: fault selection of the grid (empty without one) → what it could reach.
         state: ``completed`` or ``interrupted``.
         elapsed_s: how long this attempt took; ``None``: it soaked nothing.
+        cases: of the seed base: ``path``, and ``run_id`` and ``criterion`` of the failure that each
+            was made from.
     """
     ordered = sorted(results.values(), key=lambda one: (one["seed"], one["point"]))
     counts = Counter(one["verdict"] for one in ordered)
@@ -43,21 +46,22 @@ def summarise(
         covered.update(one["reached"])
     wanted = frozenset[str]().union(*reachable.values())
     never = sorted(name for name in wanted if not covered[name])
-    planned = spec["points"]
+    planned = spec["points"] + len(cases)
+    known = {(one["run_id"], one["criterion"]): one["path"] for one in cases}
     criteria = _judged(counts, planned=planned, done=len(ordered), never=never)
     verdict = compose(Verdict(one["verdict"]) for one in criteria)
     return {
         "schema_version": SCHEMA_VERSION,
         "campaign": dict(spec),
         "state": state,
-        "points": {"planned": planned, "done": len(ordered)},
+        "points": {"planned": planned, "done": len(ordered), "cases": len(cases)},
         "verdicts": {one.value: counts[one] for one in Verdict},
         "verdict": verdict.value,
         "exit_code": EXIT_CODES[verdict],
         "criteria": criteria,
         "coverage": {"reached": dict(sorted(covered.items())), "never": never},
-        "failures": _groups(ordered, Verdict.FAIL),
-        "unknowns": _groups(ordered, Verdict.UNKNOWN),
+        "failures": _groups(ordered, Verdict.FAIL, known),
+        "unknowns": _groups(ordered, Verdict.UNKNOWN, known),
         "not_asked": dict(sorted(Counter(x for one in ordered for x in one["not_asked"]).items())),
         "machines": _machines(ordered),
         "ops": {
@@ -92,7 +96,11 @@ def _criterion(name: str, observed: int, words: str, otherwise: Verdict) -> dict
     }
 
 
-def _groups(ordered: Sequence[Mapping[str, Any]], verdict: Verdict) -> list[dict[str, Any]]:
+def _groups(
+    ordered: Sequence[Mapping[str, Any]],
+    verdict: Verdict,
+    cases: Mapping[tuple[str, str], str],
+) -> list[dict[str, Any]]:
     """Return what was not met, by criterion and explanation, the most frequent first."""
     groups: dict[tuple[str, str], list[tuple[Mapping[str, Any], str]]] = {}
     for one in ordered:
@@ -110,6 +118,14 @@ def _groups(ordered: Sequence[Mapping[str, Any]], verdict: Verdict) -> list[dict
             "points": [one["point"] for one, _ in found[:_NAMED_POINTS]],
             "replay": found[0][0]["replay"],
             "run": next((one["run"] for one, _ in found if one["run"]), None),
+            "case": next(
+                (
+                    case
+                    for one, _ in found
+                    if (case := one["case"] or cases.get((one["run"] or "", criterion)))
+                ),
+                None,
+            ),
         }
         for (criterion, sort), found in groups.items()
     ]

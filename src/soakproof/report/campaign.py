@@ -25,7 +25,7 @@ def campaign_lines(summary: Mapping[str, Any], report: str) -> list[str]:
             sort = f" ({group['explanation']})" if group["explanation"] else ""
             lines.append(f"{word} {group['criterion']}{sort}: {group['count']} points")
             lines.append(f"  {group['words'] or group['reason']}")
-            lines.append(f"  replay: {group['replay']}")
+            lines.append(f"  replay: {_replay(group)}")
         if len(groups) > _SHOWN_GROUPS:
             lines.append(f"{len(groups) - _SHOWN_GROUPS} more groups are in the report")
     lines += [
@@ -98,8 +98,17 @@ def _groups(title: str, groups: Sequence[Mapping[str, Any]]) -> list[str]:
         lines += [f"Points: {', '.join(map(code, group['points']))}.", ""]
         if group["run"]:
             lines += [f"A kept run: {code(group['run'])}.", ""]
-        lines += ["```sh", group["replay"], "```", ""]
+        if group["case"]:
+            lines += [f"Made smaller: {code(group['case'])}.", ""]
+        lines += ["```sh", _replay(group), "```", ""]
     return lines
+
+
+def _replay(group: Mapping[str, Any]) -> str:
+    """Return the line that shows the failure again: the case's, where there is one."""
+    if group["case"]:
+        return f"soakproof replay {group['case']} --no-record"
+    return str(group["replay"])
 
 
 def _coverage(summary: Mapping[str, Any]) -> list[str]:

@@ -59,10 +59,14 @@ class Campaigned:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is asked for, read and checked before the first soak."""
+    """What is asked for, read and checked before the first soak.
+
+    ``cases``: the name of the point → ``path``, ``seed``, and of what failure it was made.
+    """
 
     spec: dict[str, Any]
     points: Mapping[str, Point]
+    cases: Mapping[str, Mapping[str, str]]
     reachable: Mapping[str, frozenset[str]]
     flags: Mapping[str, str]
     jobs: int
@@ -86,10 +90,12 @@ def campaign(
     """
     asked = _asked(project, flags)
     name = flags.get("name") or asked.spec["name"]
-    latest = project.latest.read_bytes() if project.latest.exists() else None
     ours = set(ENVIRONMENT.values())
     clean_env = {key: text for key, text in environ.items() if key not in ours}
-    with Book(project.campaigns / name) as book, CampaignProgress(len(asked.points)) as progress:
+    with (
+        Book(project.campaigns / name) as book,
+        CampaignProgress(len(asked.cases) + len(asked.points)) as progress,
+    ):
         if book.busy():
             progress.say("waiting for the soaks of an earlier attempt at this campaign to end")
             book.wait()
@@ -97,12 +103,11 @@ def campaign(
         began_s = time.monotonic()
         state = "interrupted"
         try:
-            with OwnCommands(clean_env) as commands:
+            with OwnCommands(clean_env) as commands, project.keeping_latest():
                 engine = Local(commands, project.root, book.scratch, asked.jobs, (book.lock_fd,))
                 _soak_all(project, asked, book, engine, progress)
             state = "completed"
         finally:
-            _restore_latest(project, latest)
             summary = _sum_up(asked, book, state, time.monotonic() - began_s)
     return Campaigned(book, summary)
 
@@ -110,7 +115,7 @@ def campaign(
 def _soak_all(
     project: Project, asked: _Asked, book: Book, engine: Engine, progress: CampaignProgress
 ) -> None:
-    done = book.done(asked.points)
+    done = book.done((*asked.cases, *asked.points))
     for result in done.values():
         progress.known(result)
     kept = sum(result["run"] is not None for result in done.values())
@@ -127,21 +132,26 @@ def _soak_all(
 
 
 def _tasks(asked: _Asked, book: Book, done: Mapping[str, Any]) -> Iterator[Task]:
+    for name, case in asked.cases.items():
+        if name not in done:
+            point = Point(int(case["seed"]))
+            yield Task(name, {**_spec_of(asked, book, point, name), "case": case["path"]})
     for name, point in asked.points.items():
         if name not in done:
-            yield Task(name, _spec_of(asked, book, point))
+            yield Task(name, _spec_of(asked, book, point, name))
 
 
-def _spec_of(asked: _Asked, book: Book, point: Point) -> dict[str, Any]:
-    run_id = f"{book.path.name}-{point.name}"
+def _spec_of(asked: _Asked, book: Book, point: Point, name: str) -> dict[str, Any]:
+    run_id = f"{book.path.name}-{name}"
     return {
         "schema_version": SCHEMA_VERSION,
-        "point": point.name,
+        "point": name,
         "seed": point.seed,
         "grid": dict(point.values),
+        "case": None,
         "flags": dict(asked.flags),
         "run_id": run_id if len(run_id) <= _ID_CHARS else _short_id(run_id),
-        "sample": rank(point.seed, "sample", point.name) % asked.sample_every == 0,
+        "sample": rank(point.seed, "sample", name) % asked.sample_every == 0,
     }
 
 
@@ -154,13 +164,15 @@ def _short_id(run_id: str) -> str:
 
 
 def _no_verdict(asked: _Asked, answered: Answered) -> dict[str, Any]:
-    point = asked.points[answered.task.name]
-    given = {**asked.flags, **dict(point.values), "seed": str(point.seed)}
+    spec = answered.task.spec
+    given = {**asked.flags, **spec["grid"], "seed": str(spec["seed"])}
     replay = ["soakproof", "all", "--no-record"]
     replay += [part for flag, text in given.items() for part in (_option(flag), text)]
+    if spec["case"] is not None:
+        replay = ["soakproof", "replay", spec["case"], "--no-record"]
     return failed_result(
-        point.name,
-        answered.task.spec,
+        answered.task.name,
+        spec,
         replay=replay,
         reason=answered.why_not,
         attempts=answered.attempts,
@@ -173,21 +185,21 @@ def _option(flag: str) -> str:
 
 def _sum_up(asked: _Asked, book: Book, state: str, elapsed_s: float) -> dict[str, Any]:
     """Write what the points that are done came to, whatever ended the campaign."""
-    results = merge_all({name: one} for name, one in book.done(asked.points).items())
+    names = (*asked.cases, *asked.points)
+    results = merge_all({name: one} for name, one in book.done(names).items())
     spec = schema.load_json(book.campaign, "fleet-plan", hint="")
-    summary = summarise(spec, results, asked.reachable, state=state, elapsed_s=elapsed_s)
+    summary = summarise(
+        spec,
+        results,
+        asked.reachable,
+        state=state,
+        elapsed_s=elapsed_s,
+        cases=list(asked.cases.values()),
+    )
     schema.check(summary, "fleet-summary", book.summary)
     write_json(book.summary, summary)
     write_bytes(book.report, campaign_markdown(summary).encode())
     return summary
-
-
-def _restore_latest(project: Project, before: bytes | None) -> None:
-    """Let ``latest`` name the run that it named before: points are nobody's latest run."""
-    if before is not None:
-        write_bytes(project.latest, before)
-    else:
-        project.latest.unlink(missing_ok=True)
 
 
 # What is asked for.
@@ -224,6 +236,7 @@ def _asked(project: Project, flags: Mapping[str, str | None]) -> _Asked:
     return _Asked(
         spec=spec,
         points=named,
+        cases=_cases(project, campaign_path, document),
         reachable={
             text: reachable(_restricted(document, text, campaign_path)) for text in selections
         },
@@ -232,6 +245,25 @@ def _asked(project: Project, flags: Mapping[str, str | None]) -> _Asked:
         sample_every=_count(flags, "sample", _SAMPLE_EVERY),
         keep=_count(flags, "keep", _KEEP),
     )
+
+
+def _cases(
+    project: Project, path: Path, document: Mapping[str, Any]
+) -> dict[str, Mapping[str, str]]:
+    """Return the cases of the target's seed base, by the name of the point that soaks each."""
+    target_path = (path.parent / document["target"]).resolve()
+    target = schema.load_toml(target_path, "target", hint=f"it is named in {path}")
+    found: dict[str, Mapping[str, str]] = {}
+    for file in sorted((project.seeds / target["name"]).glob("*.json")):
+        case = schema.load_json(file, "case", hint="")
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        found[f"case-{file.stem}-{digest[:6]}"] = {
+            "path": project.relative(file),
+            "seed": str(case["seed"]),
+            "run_id": case["origin"]["run_id"],
+            "criterion": case["shows"]["criterion"],
+        }
+    return found
 
 
 def _campaign_path(project: Project, name: str) -> Path:

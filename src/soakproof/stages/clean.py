@@ -10,7 +10,8 @@ import datetime
 import hashlib
 import itertools
 import shlex
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -18,13 +19,14 @@ from typing import Any, Final
 import soakproof
 from soakproof import schema
 from soakproof.errors import ConfigError, EvidenceBroken, MissingInput, RunExists, UsageError
-from soakproof.faults.planning import FaultPlanner
+from soakproof.faults.planning import planner_of
 from soakproof.model import SCHEMA_VERSION, Setting, Source
 from soakproof.places import Places, reveal_plan
 from soakproof.rundir import Project, RunDir, write_bytes, write_json
 from soakproof.targets.command import resolve_command
-from soakproof.workload.schedule import DIGEST_OPS, Workload, digest, schedule
-from soakproof.workload.segment import Segment, prepare_stdlib
+from soakproof.workload.schedule import DIGEST_OPS, Workload, digest
+from soakproof.workload.script import operations_of
+from soakproof.workload.segment import Segment, prepare_named, prepare_stdlib
 from soakproof.workload.settings import Bound, resolve, resolve_bound
 
 __all__ = ["DEFAULT_CAMPAIGN", "clean"]
@@ -44,6 +46,28 @@ class _Files:
     target_sha256: str
     gate_path: Path
     gate: bytes
+    case: _Case | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What a case says in place of the dice; or as a run's plan kept it.
+
+    Args:
+        path: its file, or the plan.
+        script: operations and faults.
+        modules: of the segment.
+        settings: workers and seed.
+        command: the target's, where the case names one.
+        replay: the command that repeats it.
+    """
+
+    path: Path
+    script: dict[str, Any]
+    modules: Sequence[str]
+    settings: Mapping[str, int]
+    command: Sequence[str] | None
+    replay: Sequence[str]
 
 
 def clean(
@@ -57,7 +81,8 @@ def clean(
 
     Args:
         project: whose ``_ctx/runs`` takes the run.
-        flags: ops, workers, seed, duration, campaign, run_id, gate, target_command; text as given.
+        flags: ops, workers, seed, duration, campaign, run_id, gate, target_command, faults, and
+            the path of a case; text as given.
         environ: the environment, for ``OPS`` and its fellows.
         like: take campaign, target and gate as this run's plan keeps them, whatever the files say
             by now.
@@ -74,11 +99,11 @@ def clean(
     campaign = resolve(
         "campaign", flags, environ, default=(DEFAULT_CAMPAIGN, "the default campaign")
     )
-    files = _read(project, campaign.value, flags) if like is None else _kept(project, like)
+    files = _files(project, campaign.value, flags, like)
     only = resolve("faults", flags, {})
     files = _with_faults(files, only.value)
     shown = project.relative(files.campaign_path)
-    defaults = files.campaign["defaults"]
+    defaults = _defaults(files)
     bound = resolve_bound(flags, environ, campaign_ops=(defaults["ops"], shown))
     workers = resolve("workers", flags, environ, campaign=(defaults["workers"], shown))
     seed = resolve("seed", flags, environ, campaign=(defaults["seed"], shown))
@@ -100,8 +125,7 @@ def clean(
         "target_command": command,
         "faults": only,
     }
-    schedule_sha256, faults = _planned(files, segment, seed.value, bound.ops.value)
-    plan = {
+    plan: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "run_id": run.run_id,
         "created_at_utc": f"{now:%Y-%m-%dT%H:%M:%SZ}",
@@ -117,15 +141,56 @@ def clean(
         "settings": {name: asdict(setting) for name, setting in settings.items()},
         "replay_argv": _replay(project, files, bound, settings),
         "segment": asdict(segment) | {"modules": list(segment.modules)},
-        "schedule_sha256": schedule_sha256,
-        "faults": faults,
+        **({} if files.case is None else {"script": files.case.script}),
     }
+    plan["schedule_sha256"], plan["faults"] = _planned(plan)
     places = Places.of(project, run, (command.value, files.target["command"]))
     places.save(run)
     plan = places.hide_in(plan)
     schema.check(plan, "plan", run.plan)
     write_json(run.plan, plan)
     return run
+
+
+def _files(
+    project: Project, campaign_name: str, flags: Mapping[str, str | None], like: RunDir | None
+) -> _Files:
+    if like is not None:
+        return _kept(project, like)
+    if not (given := flags.get("case")):
+        return _read(project, campaign_name, flags)
+    case = _read_case(project, Path(given))
+    document = schema.load_json(case.path, "case", hint="")
+    files = _read(project, document["campaign"], flags)
+    return replace(files, campaign=_closing_nothing(files.campaign), case=case)
+
+
+def _closing_nothing(campaign: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a campaign that verifies no work order: a part of it is not what was ordered."""
+    return {name: value for name, value in campaign.items() if name != "work_order"}
+
+
+def _read_case(project: Project, path: Path) -> _Case:
+    """Read a case: a soak whose operations and faults are listed one by one."""
+    path = path.resolve()
+    case = schema.load_json(path, "case", hint="expected a case, as `soakproof shrink` writes them")
+    here = Places({"project": str(project.root), "python": sys.prefix})
+    command = case["target_command"]
+    return _Case(
+        path=path,
+        script=case["script"],
+        modules=case["modules"],
+        settings={"workers": case["workers"], "seed": case["seed"]},
+        command=None if command is None else here.reveal_in(command),
+        replay=["soakproof", "replay", project.relative(path)],
+    )
+
+
+def _defaults(files: _Files) -> Mapping[str, Any]:
+    """Return what holds where neither flag nor environment says: a case's, else the campaign's."""
+    if files.case is None:
+        return dict(files.campaign["defaults"])
+    return {**files.case.settings, "ops": len(files.case.script["operations"])}
 
 
 def _read(project: Project, campaign_name: str, flags: Mapping[str, str | None]) -> _Files:
@@ -175,6 +240,19 @@ def _kept(project: Project, like: RunDir) -> _Files:
         plan["target_sha256"],
         project.root / plan["gate_path"],
         gate,
+        _kept_case(like, plan) if "script" in plan else None,
+    )
+
+
+def _kept_case(like: RunDir, plan: Mapping[str, Any]) -> _Case:
+    settings = plan["settings"]
+    return _Case(
+        path=like.plan,
+        script=plan["script"],
+        modules=plan["segment"]["modules"],
+        settings={name: settings[name]["value"] for name in ("workers", "seed")},
+        command=None,  # given again as a flag, where it was one
+        replay=plan["replay_argv"],
     )
 
 
@@ -193,6 +271,9 @@ def _command(files: _Files, flags: Mapping[str, str | None]) -> Setting:
     if given := flags.get("target_command"):
         flag = "--target-command"
         return Setting(list(resolve_command(shlex.split(given), flag)), Source.FLAG, flag)
+    if files.case is not None and files.case.command is not None:
+        origin = files.case.path.name
+        return Setting(list(resolve_command(files.case.command, origin)), Source.FLAG, origin)
     origin = files.target_path.name
     return Setting(list(resolve_command(files.target["command"], origin)), Source.CAMPAIGN, origin)
 
@@ -221,6 +302,9 @@ def _create(
 
 
 def _segment(run: RunDir, files: _Files, seed: int) -> Segment:
+    if files.case is not None:
+        case = files.case
+        return prepare_named(run.segment, modules=case.modules, case_path=case.path)
     asked = files.campaign["segment"]
     return prepare_stdlib(
         run.segment,
@@ -246,12 +330,14 @@ def _with_faults(files: _Files, only: str | None) -> _Files:
         )
         raise UsageError(message)
     left = [fault for fault in faults if fault["kind"] in kinds]
-    return replace(files, campaign={**files.campaign, "faults": left})
+    return replace(files, campaign={**_closing_nothing(files.campaign), "faults": left})
 
 
 def _replay(
     project: Project, files: _Files, bound: Bound, settings: Mapping[str, Setting]
 ) -> list[str]:
+    if files.case is not None:
+        return list(files.case.replay)
     argv = ["soakproof", "all", "--campaign", project.relative(files.campaign_path)]
     if bound.ops.value is not None:
         argv += ["--ops", str(bound.ops.value)]
@@ -266,15 +352,12 @@ def _replay(
     return argv
 
 
-def _planned(
-    files: _Files, segment: Segment, seed: int, ops: int | None
-) -> tuple[str, list[dict[str, Any]]]:
+def _planned(plan: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     """Return the digest of the schedule, and its faults; a soak by time plans them as it goes."""
-    workload = Workload.of(files.campaign, files.target, segment.modules)
-    limit = DIGEST_OPS if ops is None else ops
-    operations = list(itertools.islice(schedule(workload, seed, ops), limit))
-    planner = FaultPlanner(files.campaign.get("faults", ()), seed, workload.writers)
-    faults = planner.plan_all(operations)
+    workload = Workload.of(plan["campaign"], plan["target"], plan["segment"]["modules"])
+    ops = plan["settings"]["ops"]["value"]
+    operations = list(itertools.islice(operations_of(plan), DIGEST_OPS if ops is None else ops))
+    faults = planner_of(plan, workload.writers).plan_all(operations)
     listed = [{"fault": one.fault_id, "kind": one.kind, "at_op": one.at_op} for one in faults]
     return digest(operations, faults), [] if ops is None else listed
 

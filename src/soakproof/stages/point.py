@@ -48,7 +48,11 @@ def load_point(path: Path, environ: Mapping[str, str]) -> AskedPoint:
         InvalidDocument: it is not what its schema says.
     """
     spec = schema.load_json(path, "point-plan", hint="it is made by `soakproof campaign`")
-    flags = {**spec["flags"], **spec["grid"], "seed": str(spec["seed"]), "run_id": spec["run_id"]}
+    flags = {**spec["flags"], **spec["grid"], "seed": str(spec["seed"])}
+    if spec["case"] is not None:  # it says all but which tool is asked, and by which gate
+        flags = {name: flags[name] for name in ("gate", "target_command") if name in flags}
+        flags["case"] = spec["case"]
+    flags["run_id"] = spec["run_id"]
     ours = set(ENVIRONMENT.values())
     left = {name: text for name, text in environ.items() if name not in ours}
     return AskedPoint(spec, flags, left, time.monotonic())

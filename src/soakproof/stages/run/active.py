@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 from soakproof.faults.fault import Fault, Site, Start
-from soakproof.faults.planning import FaultPlanner
+from soakproof.faults.planning import Planner
 from soakproof.faults.registry import KINDS
 from soakproof.model import EditPlan, FaultPlan, Live, Operation, Phase
 from soakproof.report.progress import Progress
 from soakproof.stages.run.writing import HistoryWriter
-from soakproof.workload.edits import Editor, plan_edit
+from soakproof.workload.edits import Editor
 
 __all__ = ["Active"]
 
@@ -27,7 +27,7 @@ class Active:
     Args:
         planner: says which faults fire before an operation.
         site: where they are applied.
-        seed: of the edits' dice.
+        edits: says which edit begins with an operation.
         versions: folder that keeps every version of an edited file.
         history: takes each step.
         progress: is told of each fault.
@@ -35,16 +35,16 @@ class Active:
 
     def __init__(
         self,
-        planner: FaultPlanner,
+        planner: Planner,
         site: Site,
-        seed: int,
+        edits: Callable[[Operation, int], EditPlan | None],
         versions: Path,
         history: HistoryWriter,
         progress: Progress,
     ) -> None:
         self._planner = planner
         self._site = site
-        self._seed = seed
+        self._edits = edits
         self._versions = versions
         self._history = history
         self._progress = progress
@@ -78,7 +78,7 @@ class Active:
         for fault in self._faults:
             if not fault.done and _meets(fault.plan, live.operation):
                 fault.started(live)
-        plan = plan_edit(live.operation, self._edit_count, self._seed)
+        plan = self._edits(live.operation, self._edit_count)
         if plan is not None:
             self._edit_count += 1
             say = self._edit_sayer(plan)

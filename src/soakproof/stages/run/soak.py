@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from soakproof.faults.fault import Site, Start
-from soakproof.faults.planning import FaultPlanner
+from soakproof.faults.planning import planner_of
 from soakproof.model import Live, Operation, Outcome, Phase, Sample
 from soakproof.proc import Ended, processes_that_name
 from soakproof.report.progress import Progress
@@ -21,7 +21,8 @@ from soakproof.stages.run.active import Active
 from soakproof.stages.run.writing import HistoryWriter
 from soakproof.targets.files import OTHER, files_by_role, integrity, measure
 from soakproof.targets.target import Places, Target
-from soakproof.workload.schedule import Workload, schedule
+from soakproof.workload.schedule import Workload
+from soakproof.workload.script import edits_of, operations_of
 from soakproof.workload.storm import Launch, Running, Storm
 
 __all__ = ["Soak"]
@@ -98,8 +99,6 @@ class Soak:
         return storm.stopping
 
     def _make_active(self) -> Active:
-        faults = self._plan["campaign"].get("faults", ())
-        seed = self._settings["seed"]
         site = Site(
             segment=self._run_dir.segment,
             cache_folder=self._target.cache_folder,
@@ -108,9 +107,9 @@ class Soak:
             scratch=self._run_dir.scratch,
         )
         return Active(
-            FaultPlanner(faults, seed, self._workload.writers),
+            planner_of(self._plan, self._workload.writers),
             site,
-            seed,
+            edits_of(self._plan),
             self._run_dir.versions,
             self._history,
             self._progress,
@@ -119,7 +118,7 @@ class Soak:
     def _phases(self, storm: Storm) -> None:
         if (duration_s := self._settings["duration_s"]) is not None:
             self._until_ns = time.monotonic_ns() + int(duration_s * 1e9)
-        operations = schedule(self._workload, self._settings["seed"], self._settings["ops"])
+        operations = operations_of(self._plan)
         # Each part ends before the next begins: what is asked after an episode comes after it.
         for part, group in itertools.groupby(
             operations, key=lambda op: (op.phase, op.episode, op.again)
