@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from soakproof.fleet.ddmin import ddmin
 from soakproof.fleet.reduce import BudgetUsed, reduced, size_of
-from soakproof.model import FaultPlan, Operation, Phase
+from soakproof.model import EditPlan, FaultPlan, Operation, Phase
 from soakproof.workload.script import operations_of, script_of
 
 pytestmark = pytest.mark.property
@@ -37,6 +37,14 @@ def test_nothing_that_is_left_can_be_left_out_alone(items: list[int], least: int
     assert fails(left)
     assert left == [item for item in items if item in left], "the order stays"
     assert not any(fails([x for x in left if x != item]) for item in left)
+
+
+def edit_of(operation: Operation, number: int) -> EditPlan | None:
+    """Return a touch of the key's file."""
+    if operation.edit is None:
+        return None
+    params, path = {"pause_ms": 9, "mark": 1}, f"{operation.key}.py"
+    return EditPlan(f"edit-{number}", operation.edit, operation.index, operation.key, params, path)
 
 
 def case(operations: int = 30) -> dict[str, Any]:
@@ -67,7 +75,7 @@ def case(operations: int = 30) -> dict[str, Any]:
         "workers": 4,
         "seed": 1,
         "modules": [f"m{n}" for n in range(9)],
-        "script": script_of(made, faults, 1),
+        "script": script_of(made, faults, edit_of),
     }
 
 
@@ -123,5 +131,5 @@ def test_a_script_gives_back_the_operations_that_it_was_made_of() -> None:
     script = case()["script"]
     operations = list(operations_of({"script": script}))
 
-    assert script["operations"] == script_of(operations, [], 1)["operations"]
+    assert script["operations"] == script_of(operations, [], edit_of)["operations"]
     assert {op.key for op in operations if op.first_ask} == {f"m{n}" for n in range(5)}

@@ -47,7 +47,7 @@ def reached(metrics: Mapping[str, Any], history: Iterable[HistoryLine]) -> dict[
     for one in faults["ledger"]:
         waits = one["observation"].get("overlapping_lock_waits", ())
         counts[f"overlap/{one['kind']}"] += len(waits)
-    counts.update({f"wait/{cause}": n for cause, n in metrics["locks"]["by_cause"].items()})
+    counts.update({f"wait/{cause}": n for cause, n in _causes(metrics).items()})
     effective = {one["fault"] for one in faults["ledger"] if one["took_effect"]}
     edits: dict[str, str] = {}
     for line in history:
@@ -58,3 +58,9 @@ def reached(metrics: Mapping[str, Any], history: Iterable[HistoryLine]) -> dict[
             edits[line.edit] = line.kind
     counts.update(f"edit/{kind}" for kind in edits.values())
     return {name: count for name, count in sorted(counts.items()) if count}
+
+
+def _causes(metrics: Mapping[str, Any]) -> Mapping[str, int]:
+    """Return cause → lock waits that were told; none of a target that tells nothing."""
+    causes: Mapping[str, int] = (metrics.get("locks") or {}).get("by_cause") or {}
+    return causes

@@ -26,7 +26,7 @@ from soakproof.model import SCHEMA_VERSION, Source, Verdict
 from soakproof.own_commands import OwnCommands, last_words
 from soakproof.rundir import Project, RunDir, as_json, write_json
 from soakproof.workload.schedule import Workload
-from soakproof.workload.script import operations_of, script_of
+from soakproof.workload.script import edits_of, operations_of, script_of
 from soakproof.workload.settings import ENVIRONMENT
 
 __all__ = ["Shrunk", "shrink"]
@@ -129,12 +129,12 @@ def _case_of(run_dir: RunDir, criterion: str | None) -> dict[str, Any]:
     verdict = schema.load_json(run_dir.verdict, "verdict", hint="expected a run that was judged")
     ops = plan["settings"]["ops"]["value"] or metrics["ops"]["invoked"]
     operations = list(itertools.islice(operations_of(plan), ops))
-    workload = Workload.of(plan["campaign"], plan["target"], plan["segment"]["modules"])
+    workload = Workload.of(plan["campaign"], plan["target"], plan["segment"])
     settings = plan["settings"]
     script = plan.get("script") or script_of(
         operations,
         planner_of(plan, workload.writers).plan_all(operations),
-        settings["seed"]["value"],
+        edits_of(plan),
     )
     command = settings["target_command"]
     return {

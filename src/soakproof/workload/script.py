@@ -12,6 +12,7 @@ from typing import Any
 
 from soakproof.model import EditPlan, FaultPlan, Operation, Phase
 from soakproof.workload.edits import plan_edit
+from soakproof.workload.ground import Ground
 from soakproof.workload.schedule import Workload, schedule
 
 __all__ = ["edits_of", "operations_of", "script_of"]
@@ -21,16 +22,17 @@ def operations_of(plan: Mapping[str, Any]) -> Iterator[Operation]:
     """Yield the operations of a plan: those of its script, else those of campaign and dice."""
     if "script" in plan:
         return _scripted(plan["script"]["operations"])
-    workload = Workload.of(plan["campaign"], plan["target"], plan["segment"]["modules"])
+    workload = Workload.of(plan["campaign"], plan["target"], plan["segment"])
     settings = plan["settings"]
     return schedule(workload, settings["seed"]["value"], settings["ops"]["value"])
 
 
 def edits_of(plan: Mapping[str, Any]) -> Callable[[Operation, int], EditPlan | None]:
     """Return what says which edit begins with an operation (the n-th edit of the run)."""
-    seed = plan["settings"]["seed"]["value"]
     if "script" not in plan:
-        return lambda operation, number: plan_edit(operation, number, seed)
+        seed = plan["settings"]["seed"]["value"]
+        ground = Ground.of(plan["target"], plan["segment"])
+        return lambda operation, number: plan_edit(operation, number, seed, ground)
     listed = {one["index"]: one["edit"] for one in plan["script"]["operations"] if one["edit"]}
 
     def scripted(operation: Operation, number: int) -> EditPlan | None:
@@ -38,17 +40,26 @@ def edits_of(plan: Mapping[str, Any]) -> Callable[[Operation, int], EditPlan | N
         if edit is None:
             return None
         params = {name: edit[name] for name in ("pause_ms", "mark")}
-        return EditPlan(f"edit-{number}", edit["kind"], operation.index, operation.key, params)
+        name, path = f"edit-{number}", edit["path"]
+        return EditPlan(name, edit["kind"], operation.index, operation.key, params, path)
 
     return scripted
 
 
 def script_of(
-    operations: Iterable[Operation], faults: Iterable[FaultPlan], seed: int
+    operations: Iterable[Operation],
+    faults: Iterable[FaultPlan],
+    planned: Callable[[Operation, int], EditPlan | None],
 ) -> dict[str, Any]:
-    """Return the script of a soak that the dice planned."""
+    """Return the script of a soak that the dice planned.
+
+    Args:
+        operations: all of them.
+        faults: all of them.
+        planned: says which edit begins with an operation.
+    """
     return {
-        "operations": [_listed(one, seed) for one in operations],
+        "operations": [_listed(one, planned(one, 0)) for one in operations],
         "faults": [
             {
                 "fault": one.fault_id,
@@ -62,8 +73,7 @@ def script_of(
     }
 
 
-def _listed(operation: Operation, seed: int) -> dict[str, Any]:
-    edit = plan_edit(operation, 0, seed)
+def _listed(operation: Operation, edit: EditPlan | None) -> dict[str, Any]:
     return {
         "index": operation.index,
         "phase": operation.phase.value,
@@ -71,7 +81,7 @@ def _listed(operation: Operation, seed: int) -> dict[str, Any]:
         "key": operation.key,
         "episode": operation.episode,
         "again": operation.again,
-        "edit": None if edit is None else {"kind": edit.kind, **edit.params},
+        "edit": None if edit is None else {"kind": edit.kind, "path": edit.path, **edit.params},
     }
 
 
@@ -89,5 +99,6 @@ def _scripted(listed: Iterable[Mapping[str, Any]]) -> Iterator[Operation]:
             episode=one["episode"],
             again=one["again"],
             edit=None if edit is None else edit["kind"],
+            edit_path=None if edit is None else edit["path"],
         )
         asked.add(question)
