@@ -120,6 +120,9 @@ FLAGS: Final = {
         _CAMPAIGN, "NAME", "name of the campaign's folder (default: from all that is asked)"
     ),
     "sample": Flag(_CAMPAIGN, "N", "keep the run of one in N points that passed (default: 200)"),
+    "engine": Flag(_CAMPAIGN, "ENGINE", "who soaks: local (default), or dask"),
+    "scheduler": Flag(_CAMPAIGN, "ADDRESS", "Dask scheduler (default: a cluster on this machine)"),
+    "wheels": Flag(_CAMPAIGN, "DIR", "wheels that travel to Dask's workers (default: built)"),
     "shrink": Flag(_CAMPAIGN, None, "make a small case of each sort of failure"),
     "keep": Flag(_CAMPAIGN, "N", "keep at most so many runs (default: 50)"),
     "only": Flag(_PANEL, "NAMES", "these of the panel, with commas between"),

@@ -250,6 +250,9 @@ def campaign(
     sample: str = "",
     keep: str = "",
     shrink: bool = False,
+    engine: str = "",
+    scheduler: str = "",
+    wheels: str = "",
     json: bool = False,
 ) -> None:
     """Soak seeds times a grid, each point once however often it is interrupted, and sum up."""
@@ -268,6 +271,9 @@ def campaign(
         sample=sample,
         keep=keep,
         shrink=shrink,
+        engine=engine,
+        scheduler=scheduler,
+        wheels=wheels,
         json=json,
     )
 

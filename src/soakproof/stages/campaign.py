@@ -13,6 +13,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -72,6 +73,10 @@ class _Asked:
     jobs: int
     sample_every: int
     keep: int
+    engine: str
+    scheduler: str | None
+    wheels: str | None
+    distributions: tuple[str, ...]
 
 
 def campaign(
@@ -103,13 +108,36 @@ def campaign(
         began_s = time.monotonic()
         state = "interrupted"
         try:
-            with OwnCommands(clean_env) as commands, project.keeping_latest():
-                engine = Local(commands, project.root, book.scratch, asked.jobs, (book.lock_fd,))
+            with (
+                OwnCommands(clean_env) as commands,
+                project.keeping_latest(),
+                _engine(project, asked, book, commands, progress) as engine,
+            ):
                 _soak_all(project, asked, book, engine, progress)
             state = "completed"
         finally:
             summary = _sum_up(asked, book, state, time.monotonic() - began_s)
     return Campaigned(book, summary)
+
+
+@contextmanager
+def _engine(
+    project: Project,
+    asked: _Asked,
+    book: Book,
+    commands: OwnCommands,
+    progress: CampaignProgress,
+) -> Iterator[Engine]:
+    """Give the engine that was asked for."""
+    if asked.engine == "local":
+        yield Local(commands, project.root, book.scratch, asked.jobs, (book.lock_fd,))
+        return
+    from soakproof.fleet.dask_engine import Dask
+    from soakproof.fleet.parcel import pack
+
+    parcel = pack(project.root, asked.distributions, asked.wheels)
+    with Dask(asked.scheduler, asked.jobs, parcel, project.runs, progress.say) as engine:
+        yield engine
 
 
 def _soak_all(
@@ -244,7 +272,29 @@ def _asked(project: Project, flags: Mapping[str, str | None]) -> _Asked:
         jobs=_count(flags, "jobs", 1),
         sample_every=_count(flags, "sample", _SAMPLE_EVERY),
         keep=_count(flags, "keep", _KEEP),
+        engine=_engine_name(flags),
+        scheduler=flags.get("scheduler") or None,
+        wheels=flags.get("wheels") or None,
+        distributions=_distributions(campaign_path, document),
     )
+
+
+def _engine_name(flags: Mapping[str, str | None]) -> str:
+    name = flags.get("engine") or "local"
+    if name not in {"local", "dask"}:
+        raise UsageError(f"--engine: expected local or dask, found {name!r}")
+    for flag in ("scheduler", "wheels"):
+        if flags.get(flag) and name == "local":
+            raise UsageError(f"--{flag}: expected --engine dask beside it, found --engine local")
+    return name
+
+
+def _distributions(path: Path, document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what must be installed where a point is soaked: ourselves, and the tool."""
+    target_path = (path.parent / document["target"]).resolve()
+    target = schema.load_toml(target_path, "target", hint=f"it is named in {path}")
+    tool = target.get("source", {}).get("distribution")
+    return ("soakproof",) if tool is None else ("soakproof", tool)
 
 
 def _cases(
