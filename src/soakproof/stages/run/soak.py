@@ -18,6 +18,7 @@ from soakproof.proc import Ended, processes_that_name
 from soakproof.report.progress import Progress
 from soakproof.rundir import LineWriter, RunDir
 from soakproof.stages.run.active import Active, Editing
+from soakproof.stages.run.cost import Cost
 from soakproof.stages.run.writing import HistoryWriter
 from soakproof.targets.beside import sound_by_command
 from soakproof.targets.command import resolve_command
@@ -44,7 +45,7 @@ _MIN_CHAR: Final = 32
 
 
 class Soak:
-    """A soak of one plan; :meth:`go` runs it.
+    """A soak of one plan; :meth:`go` runs it, then ``cost`` says what the harness used.
 
     Args:
         plan: the validated plan.
@@ -79,6 +80,7 @@ class Soak:
         self._live: dict[int, Live] = {}
         self._base_env = dict(os.environ)
         self._done = 0
+        self.cost: dict[str, Any] = {}
         self._next_sample_ns = 0
         self._until_ns: int | None = None
 
@@ -86,6 +88,7 @@ class Soak:
         """Run all phases; return the name of the signal that stopped it, if one did."""
         plan_sha256 = hashlib.sha256(self._run_dir.plan.read_bytes()).hexdigest()
         self._history.begin(self._run_dir.run_id, plan_sha256)
+        cost = Cost()
         storm = Storm(
             slots=self._settings["workers"],
             deadline_ms=self._plan["campaign"]["workload"]["deadline_ms"],
@@ -98,6 +101,7 @@ class Soak:
             finally:
                 storm.close()
                 self._active.settle(time.monotonic_ns(), None)
+        self.cost = cost.document(self._done)
         self._sample()
         self._look_at_inputs(last=True)
         if storm.stopping is None:
