@@ -61,21 +61,24 @@ _MANY: Final = frozenset({"selftest", "repeat", "campaign"})
 _SEEDED: Final = frozenset({"repeat", "campaign"})
 _CAMPAIGN: Final = frozenset({"campaign"})
 _SHRINK: Final = frozenset({"shrink"})
+_DEEP: Final = frozenset({"deep"})
 _WORKING: Final = frozenset(
     {"anchors", "run", "expect", "extract", "gate", "report", "record", "history"}
 )
 _READING: Final = frozenset({"history"})
 
 FLAGS: Final = {
-    "campaign": Flag(_PLANNING | _MANY, "FILE", "campaign file, or a name in eval/campaigns/"),
+    "campaign": Flag(
+        _PLANNING | _MANY | _DEEP, "FILE", "campaign file, or a name in eval/campaigns/"
+    ),
     "ops": Flag(_PLANNING | _MANY, "N", "operations of a soak by count (environment: OPS)"),
     "duration": Flag(
         _PLANNING | _SEEDED, "TIME", "a soak by time: 90s, 5m, 1.5h (environment: DURATION)"
     ),
     "workers": Flag(_PLANNING | _SEEDED, "N", "processes at once (environment: WORKERS)"),
-    "seed": Flag(_PLANNING, "N", "seed of all choices (environment: SEED)"),
+    "seed": Flag(_PLANNING | _DEEP, "N", "seed of all choices (environment: SEED)"),
     "target_command": Flag(
-        _PLANNING | _MANY, "CMD", "soak this command in place of the target's own"
+        _PLANNING | _MANY | _DEEP, "CMD", "soak this command in place of the target's own"
     ),
     "run_id": Flag(
         _PLANNING | _WORKING | {"open", "replay"},
@@ -126,7 +129,16 @@ FLAGS: Final = {
     "shrink": Flag(_CAMPAIGN, None, "make a small case of each sort of failure"),
     "keep": Flag(_CAMPAIGN, "N", "keep at most so many runs (default: 50)"),
     "only": Flag(_PANEL, "NAMES", "these of the panel, with commas between"),
-    "jobs": Flag(_MANY | _SHRINK, "N", "soaks at once (default: 1; of selftest: one a processor)"),
+    "jobs": Flag(
+        _MANY | _SHRINK | _DEEP,
+        "N",
+        "soaks or points at once (default: one a processor; of repeat, campaign, shrink: 1)",
+    ),
+    "scan": Flag(_DEEP, "NAME", "only this: calibration, kill, error, short, stop or crash"),
+    "point": Flag(_DEEP, "N", "only this point of the scan, to see it again"),
+    "max_points": Flag(
+        _DEEP, "N", "at most so many points of a scan; what is cut off makes it UNKNOWN"
+    ),
     "json": Flag(frozenset(COMMANDS), None, "print the results as JSON, for machines"),
 }
 """Every flag, once, for the parser and for the documentation's test."""
@@ -144,6 +156,9 @@ ARGUMENTS: Final = {
     "first": Argument(frozenset({"compare"}), "A", "a run's id, or the folder of a run or bundle"),
     "second": Argument(frozenset({"compare"}), "B", "another"),
     "action": Argument(frozenset({"workorder"}), "ACTION", "status", choices=("status",)),
+    "folder": Argument(
+        frozenset({"init"}), "DIR", "the project's folder (default: this one)", optional=True
+    ),
     "order": Argument(frozenset({"workorder"}), "ID", "a work order (default: all)", optional=True),
 }
 """What commands take without a dash, once, for the parser and for the documentation's test."""

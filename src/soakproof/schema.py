@@ -29,6 +29,7 @@ NAMES: Final = (
     "backlog",
     "campaign",
     "case",
+    "deep",
     "envelope",
     "expected",
     "fleet-plan",

@@ -96,7 +96,7 @@ def main() -> int:
         kept = f"{code} {text}"
         if not args.no_cache:
             cached(folder, name, kept)
-    code, _, text = kept.partition(" ")
+    status, _, text = kept.partition(" ")
     if odd == "flood":
         print("x" * (4 << 20), file=sys.stderr)
     if odd == "change_input":
@@ -107,7 +107,7 @@ def main() -> int:
         args.out.write_text(text + "\n", "utf-8")
     else:
         print(text)
-    return int(code)
+    return int(status)
 
 
 if __name__ == "__main__":

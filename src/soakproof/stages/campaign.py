@@ -257,7 +257,7 @@ def _asked(project: Project, flags: Mapping[str, str | None]) -> _Asked:
         "grid": {name: list(values) for name, values in grid.items()},
         "points": len(named),
         "flags": passed,
-        "asked_sha256": _asked_sha256(campaign_path, document, passed),
+        "asked_sha256": _asked_sha256(project, campaign_path, document, passed),
     }
     digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
     spec["name"] = f"{document['name']}-{digest[:10]}"
@@ -337,7 +337,9 @@ def _restricted(document: Mapping[str, Any], text: str, path: Path) -> dict[str,
     return {**document, "faults": [fault for fault in faults if fault["kind"] in kinds]}
 
 
-def _asked_sha256(path: Path, document: Mapping[str, Any], passed: Mapping[str, str]) -> str:
+def _asked_sha256(
+    project: Project, path: Path, document: Mapping[str, Any], passed: Mapping[str, str]
+) -> str:
     """Return a digest over campaign, target and gate file, and over the tool's own code."""
     sha = hashlib.sha256(path.read_bytes())
     target_path = (path.parent / document["target"]).resolve()
@@ -348,7 +350,7 @@ def _asked_sha256(path: Path, document: Mapping[str, Any], passed: Mapping[str, 
             sha.update(part.read_bytes())
     given = passed.get("target_command")
     argv = shlex.split(given) if given else target["command"]
-    command = resolve_command(argv, "--target-command" if given else target_path.name)
+    command = resolve_command(argv, "--target-command" if given else target_path.name, project.root)
     package_dir = None
     if "about" in target:
         package_dir = Path(about(command, target["about"])["package_dir"])
