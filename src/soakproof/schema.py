@@ -197,6 +197,8 @@ def _expectation(error: Any) -> str:  # noqa: ANN401 - jsonschema.ValidationErro
         case "pattern":
             hint = error.schema.get("description", "")
             return f"text that matches {value}" + (f" ({hint})" if hint else "")
+        case "not":
+            return "no such key here"
         case "minItems":
             return f"at least {value} items"
         case _:

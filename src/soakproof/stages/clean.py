@@ -23,8 +23,9 @@ from soakproof.model import SCHEMA_VERSION, Setting, Source
 from soakproof.places import Places, reveal_plan
 from soakproof.rundir import Project, RunDir, write_bytes, write_json
 from soakproof.targets.command import resolve_command
+from soakproof.workload.kv import kv_plan
 from soakproof.workload.schedule import DIGEST_OPS, Workload, digest, schedule
-from soakproof.workload.segment import Segment, prepare_stdlib
+from soakproof.workload.segment import Segment, prepare_empty, prepare_stdlib
 from soakproof.workload.settings import Bound, resolve, resolve_bound
 
 __all__ = ["DEFAULT_CAMPAIGN", "clean"]
@@ -135,15 +136,7 @@ def _read(project: Project, campaign_name: str, flags: Mapping[str, str | None])
     else:
         gate_path = (campaign_path.parent / campaign["gate"]).resolve()
     schema.load_toml(gate_path, "gate", hint=f"it is named in {campaign_path}")
-    unknown = sorted(set(campaign["workload"]["mix"]) - set(target["operations"]))
-    if unknown:
-        known = ", ".join(sorted(target["operations"]))
-        problem = f"expected operations of {target_path.name} ({known}), found {unknown[0]!r}"
-        raise ConfigError(campaign_path, problem, key="workload.mix")
-    kinds = {target["operations"][kind]["keys"] for kind in campaign["workload"]["mix"]}
-    if "queries" in kinds and not campaign["workload"]["queries"]:
-        problem = "expected at least one query, found none; the mix has operations that need them"
-        raise ConfigError(campaign_path, problem, key="workload.queries")
+    _refuse_misfits(campaign_path, campaign, target_path, target)
     return _Files(
         campaign_path,
         campaign,
@@ -154,6 +147,42 @@ def _read(project: Project, campaign_name: str, flags: Mapping[str, str | None])
         gate_path,
         gate_path.read_bytes(),
     )
+
+
+def _refuse_misfits(
+    campaign_path: Path, campaign: dict[str, Any], target_path: Path, target: dict[str, Any]
+) -> None:
+    """Refuse a campaign that asks its target for what it has not."""
+    library = "worker" in target
+    if library != ("kv" in campaign):
+        wanted = "a table [kv]" if library else "tables [segment] and [workload]"
+        what = "a library behind a worker" if library else "a command line"
+        problem = f"expected {wanted}, for {target_path.name} is {what}, found none"
+        raise ConfigError(campaign_path, problem, key="kv" if library else "workload")
+    table = "kv" if library else "workload"
+    known = target["worker"]["operations"] if library else list(target["operations"])
+    unknown = sorted(set(campaign[table]["mix"]) - set(known))
+    if unknown:
+        shown = ", ".join(sorted(known))
+        problem = f"expected operations of {target_path.name} ({shown}), found {unknown[0]!r}"
+        raise ConfigError(campaign_path, problem, key=f"{table}.mix")
+    if library:
+        _refuse_odd_numbers(campaign_path, campaign["kv"])
+        return
+    kinds = {target["operations"][kind]["keys"] for kind in campaign["workload"]["mix"]}
+    if "queries" in kinds and not campaign["workload"]["queries"]:
+        problem = "expected at least one query, found none; the mix has operations that need them"
+        raise ConfigError(campaign_path, problem, key="workload.queries")
+
+
+def _refuse_odd_numbers(campaign_path: Path, asked: dict[str, Any]) -> None:
+    if "incr" in asked["mix"] and not asked["counters"]:
+        problem = "expected at least 1, for the mix has incr, found 0"
+        raise ConfigError(campaign_path, problem, key="kv.counters")
+    low, high = asked["value_bytes"]
+    if low > high:
+        problem = f"expected the least before the most, found {[low, high]}"
+        raise ConfigError(campaign_path, problem, key="kv.value_bytes")
 
 
 def _kept(project: Project, like: RunDir) -> _Files:
@@ -218,6 +247,8 @@ def _create(
 
 
 def _segment(run: RunDir, files: _Files, seed: int) -> Segment:
+    if "worker" in files.target:
+        return prepare_empty(run.segment)
     asked = files.campaign["segment"]
     return prepare_stdlib(
         run.segment,
@@ -246,6 +277,8 @@ def _planned(
     files: _Files, segment: Segment, seed: int, ops: int | None
 ) -> tuple[str, list[dict[str, Any]]]:
     """Return the digest of the schedule, and its faults; a soak by time plans them as it goes."""
+    if "worker" in files.target:
+        return kv_plan(files.campaign, seed, ops, DIGEST_OPS)
     workload = Workload.of(files.campaign, files.target, segment.modules)
     limit = DIGEST_OPS if ops is None else ops
     operations = list(itertools.islice(schedule(workload, seed, ops), limit))

@@ -47,6 +47,13 @@ class Target:
         Variables that the target's file sets win; others with the same prefix as those
         (``TRIFECTA_…``) are left out, so that the caller's shell does not change what is soaked.
         """
+        return self._env(base, operation)
+
+    def base_env(self, base: Mapping[str, str]) -> dict[str, str]:
+        """Return the whole environment of a process that does many operations."""
+        return self._env(base, None)
+
+    def _env(self, base: Mapping[str, str], operation: Operation | None) -> dict[str, str]:
         given: Mapping[str, str] = self.document["environment"]
         prefixes = tuple({name.partition("_")[0] + "_" for name in given if "_" in name})
         env = {name: value for name, value in base.items() if not name.startswith(prefixes)}

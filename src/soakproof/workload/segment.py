@@ -17,7 +17,7 @@ from typing import Final
 from soakproof.dice import rank
 from soakproof.errors import ConfigError
 
-__all__ = ["Segment", "prepare_stdlib", "stdlib_modules"]
+__all__ = ["Segment", "prepare_empty", "prepare_stdlib", "stdlib_modules"]
 
 _NEVER: Final = frozenset({"site-packages", "__pycache__", "test", "tests", "idle_test"})
 """Folders that are not modules for users (tests hold files that do not parse)."""
@@ -46,6 +46,13 @@ class Segment:
     files: int
     bytes: int
     python: str
+
+
+def prepare_empty(folder: Path) -> Segment:
+    """Make a segment without code: a library is asked about nothing but its keys."""
+    folder.mkdir()
+    nothing = hashlib.sha256(b"").hexdigest()
+    return Segment((), nothing, 0, 0, platform.python_version())
 
 
 def stdlib_modules(exclude: Sequence[str]) -> Iterator[tuple[str, Path]]:
