@@ -7,8 +7,10 @@ before the operation was asked, and whether anybody ever saw it.
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -39,12 +41,13 @@ class Part:
     kind: str = ""
     arg: int = 0
     answer: Answer = None
+    key: str = ""
 
     def text(self) -> str:
         """Return it as the history would say it, were it alone on its line."""
         ops: list[Any] = [self.number]
         if self.type == "invoke":
-            ops += [self.kind]
+            ops += [self.kind, self.key]
         elif self.type == "ok":
             ops += [self.answer]
         line = {"seq": self.seq, "type": self.type, "mono_ns": self.mono_ns, "worker": self.worker}
@@ -97,23 +100,39 @@ class FindingsFold:
 
     Args:
         violations: what the checker found, at most one a key.
+        given_up: keys of which nobody knows, and at which operation.
         drops: a cache, not a store.
+        excusing: kinds of faults under which what was stored may be lost.
     """
 
-    def __init__(self, violations: Iterable[Violation], *, drops: bool) -> None:
+    def __init__(
+        self,
+        violations: Iterable[Violation],
+        given_up: Mapping[str, int],
+        *,
+        drops: bool,
+        excusing: AbstractSet[str],
+    ) -> None:
         self._facts = {one.key: _Facts(one) for one in violations}
+        self._given_up = {
+            key: _Facts(Violation(key, number, "", None)) for key, number in given_up.items()
+        }
+        self.after_the_end = 0
+        self._excusing = excusing
+        self._excused = False
         self._key_of: dict[int, _Facts] = {}
         self._drops = drops
         self._phase = ""
         self._episode: int | None = None
 
     def add(self, line: HistoryLine) -> None:
-        """Take one line."""
-        if line.type == "phase" and line.event == "begin":
+        """Take one line; :attr:`after_the_end` counts answers on keys that were done with."""
+        if line.type == "phase":
+            self._excused = line.event == "begin" and line.kind in self._excusing
             self._phase, self._episode = line.phase or "", line.episode
         elif line.type == "invoke":
             for op in line.ops or ():
-                facts = self._facts.get(op[2])
+                facts = self._facts.get(op[2]) or self._given_up.get(op[2])
                 if facts is not None:
                     arg = op[3] if len(op) > 3 else 0  # noqa: PLR2004 - as the schema says
                     self._invoke(facts, line, op[0], op[1], op[0] if op[1] in _WRITES else arg)
@@ -124,12 +143,14 @@ class FindingsFold:
                     self._complete(facts, line, op[0], op[1] if len(op) > 1 else None)
 
     def findings(self) -> list[Finding]:
-        """Return the findings, in the order of the violations."""
-        return [self._finding(facts) for facts in self._facts.values()]
+        """Return the findings, in the order in which the operations were planned."""
+        ordered = sorted(self._facts.values(), key=lambda facts: facts.violation.number)
+        return [self._finding(facts) for facts in ordered]
 
     def _invoke(self, facts: _Facts, line: HistoryLine, number: int, kind: str, arg: int) -> None:
         self._key_of[number] = facts
-        part = Part(line.seq, line.mono_ns, "invoke", line.worker or 0, number, kind, arg)
+        key = facts.violation.key
+        part = Part(line.seq, line.mono_ns, "invoke", line.worker or 0, number, kind, arg, key=key)
         if facts.done:
             facts.open[number] = part
             return
@@ -151,6 +172,7 @@ class FindingsFold:
             sought = facts.last_arg if facts.last.kind in _WRITES else facts.last.answer
             facts.seen = facts.seen or (type(answer) is int and answer == sought)
         if facts.done:
+            self.after_the_end += ok and not self._excused
             return
         part = Part(
             line.seq,
@@ -261,7 +283,7 @@ def _words(facts: _Facts, worth: str) -> str:
     found, last = facts.violation, facts.last
     said = f"op {found.number} ({found.kind} {found.key}) answered {_named(found)}"
     if isinstance(found.answer, str):
-        return f"{said}: the value of no write of this key"
+        return f"{said}: {_foreign(found)}"
     if worth == "wrong" and found.kind == "get" and not facts.written:
         return f"{said}, which nobody had written by then"
     if last is None:
@@ -279,6 +301,16 @@ def _words(facts: _Facts, worth: str) -> str:
     if worth == "stale":
         return f"{said}, {before}: what was gone came back"
     return f"{said}, {before}, and no order explains that"
+
+
+def _foreign(found: Violation) -> str:
+    """Return what a foreign value looks like; its text is ``?<write>:<key>:…`` where it is ours."""
+    named = re.match(r"\?(\d+):([^:]+):", str(found.answer))
+    if named is None:
+        return "the value of no write"
+    if named[2] != found.key:
+        return f"the value of another key, {named[2]}"
+    return f"it begins as the value of write {named[1]} and does not go on as it"
 
 
 def _named(found: Violation) -> str:

@@ -126,7 +126,6 @@ class KvLedger:
     def _ok(self, line: HistoryLine) -> None:
         self.last_completion_ns = line.mono_ns
         counts, ok = self.outcomes["ok"], self.checker.ok
-        judged = self.checker.judged
         hits = misses = writes = 0
         for number, answer in line.ops or ():
             kind = ok(number, answer)
@@ -145,7 +144,7 @@ class KvLedger:
         self.misses[phase] += misses
         self.writes[phase] += writes
         if self._phase in _CALM:
-            self.calm_checked += self.checker.judged - judged
+            self.calm_checked += hits + misses + writes
 
     def _without_answer(self, line: HistoryLine) -> None:
         self.last_completion_ns = line.mono_ns

@@ -112,8 +112,8 @@ class Linearizer:
         self._start: State = None
         self._work = 0
         self.excused = False
-        self.judged = 0
-        self.unjudged = 0
+        self.answers = 0
+        self.excused_answers = 0
         self.violations: list[Violation] = []
         self.unknown: dict[str, int] = {}
 
@@ -150,15 +150,16 @@ class Linearizer:
         if op is None:
             return None
         key = op.key
+        self.excused_answers += self.excused
+        self.answers += 1
         if key.broken:
-            self.unjudged += 1
             return op.kind
         del key.open[number]
         op.answer = answer
         if self.excused:
-            self._excuse(op, answer)
+            if isinstance(answer, str):  # whatever became of the files, that was never written
+                self._break(key, op)
             return op.kind
-        self.judged += 1
         if key.events is not None:
             op.status = _OK
             key.events.append((False, op))
@@ -213,12 +214,6 @@ class Linearizer:
             self.maybe(number)
 
     # One key that several workers are at.
-
-    def _excuse(self, op: _Op, answer: Answer) -> None:
-        """Take what is answered while files are taken away: only a foreign value is wrong."""
-        self.unjudged += 1
-        if isinstance(answer, str):
-            self._break(op.key, op)
 
     def _queue(self, key: _Key) -> None:
         key.frontier = {(key.state, _NONE, _NONE)}

@@ -63,13 +63,13 @@ def library_counts(run_dir: RunDir, plan: Mapping[str, Any]) -> LibraryCounts:
         ledger.add(line)
         faults.add(line)
     ledger.close()
-    findings = _findings(run_dir, ledger, drops=drops)
+    fold = _findings(run_dir, ledger, drops=drops)
     asked = plan["campaign"]["kv"]
     return LibraryCounts(
         groups={
             "run": {"state": ledger.state, "unreadable_history_lines": ledger.unreadable_lines},
             "ops": _ops(plan, ledger),
-            "answers": _answers(plan, ledger, findings, faults),
+            "answers": _answers(plan, ledger, fold, faults),
             "cache": _cache(ledger),
             "locks": {"lock_wait": 0, "lock_timeout": 0, "waited_ms_total": 0, "by_cause": {}},
             "telemetry": _no_telemetry(),
@@ -94,14 +94,14 @@ def _refuse_version(run_dir: RunDir, line: HistoryLine) -> None:
         )
 
 
-def _findings(run_dir: RunDir, ledger: KvLedger, *, drops: bool) -> list[Finding]:
-    if not ledger.checker.violations:
-        return []
-    fold = FindingsFold(ledger.checker.violations, drops=drops)
-    for line in decode_history(run_dir.history):
-        if not isinstance(line, BadLine):
-            fold.add(line)
-    return fold.findings()
+def _findings(run_dir: RunDir, ledger: KvLedger, *, drops: bool) -> FindingsFold:
+    found = ledger.checker
+    fold = FindingsFold(found.violations, found.unknown, drops=drops, excusing=EXCUSING)
+    if found.violations or found.unknown:
+        for line in decode_history(run_dir.history):
+            if not isinstance(line, BadLine):
+                fold.add(line)
+    return fold
 
 
 def _ops(plan: Mapping[str, Any], ledger: KvLedger) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def _ops(plan: Mapping[str, Any], ledger: KvLedger) -> dict[str, Any]:
         "sequence_gaps": ledger.sequence_gaps + ledger.contradictions,
         "keys_distinct": ledger.checker.keys,
         "keys_contradicted": len(ledger.checker.violations),
-        "answers_compared": ledger.checker.judged,
+        "answers_compared": ledger.checker.answers,
         "by_kind": {
             kind: {outcome.value: ledger.outcomes[outcome.value][kind] for outcome in Outcome}
             for kind in kinds
@@ -130,25 +130,30 @@ def _ops(plan: Mapping[str, Any], ledger: KvLedger) -> dict[str, Any]:
 
 
 def _answers(
-    plan: Mapping[str, Any], ledger: KvLedger, findings: list[Finding], faults: FaultLedger
+    plan: Mapping[str, Any], ledger: KvLedger, fold: FindingsFold, faults: FaultLedger
 ) -> dict[str, Any]:
-    checker = ledger.checker
+    checker, findings = ledger.checker, fold.findings()
+    unjudged = checker.excused_answers + fold.after_the_end
+    checked = checker.answers - unjudged
     worth = [one.worth for one in findings]
     return {
         "oracle": "model",
-        "checked": checker.judged,
-        "right": checker.judged - len(findings),
+        "checked": checked,
+        "right": checked - len(findings),
         "wrong": worth.count("wrong"),
         "stale": worth.count("stale"),
         "lost_write": worth.count("lost_write"),
         "missing": ledger.missing,
         "crashed": ledger.crashed,
         "hung": ledger.hung,
-        "unjudged": checker.unjudged,
+        "unjudged": unjudged,
         "indeterminate": ledger.total(Outcome.INFO),
         "calm_checked": ledger.calm_checked,
         "keys_checked": checker.keys,
         "keys_unknown": len(checker.unknown),
+        "given_up": [
+            {"key": key, "op": _op_id(number)} for key, number in sorted(checker.unknown.items())
+        ],
         "findings": [
             {
                 "key": one.violation.key,

@@ -70,6 +70,7 @@ class Member:
     stderr_dropped: int = 0
     leaving: bool = False
     answered: int = 0
+    last: KvOp | None = None
 
     @property
     def pid(self) -> int | None:
@@ -277,6 +278,7 @@ class Crew:
             replies.append((waiting.popleft(), reply))
         if replies:
             member.quiet_since_ns = now_ns
+            member.last = replies[-1][0]
             member.answered += len(replies)
             self._listener.answered(member, replies, now_ns)
         if foul is not None:

@@ -88,8 +88,9 @@ class LibrarySoak:
         self._stopping: str | None = None
         self._until_ns: int | None = None
         self._part = KvPart(Phase.COLD, None, 0, 0)
+        self._part_began_ns = 0
         self._fault: Fault | None = None
-        self._met: set[int] = set()
+        self._met: dict[int, int] = {}
         self._source: Iterator[list[KvOp]] = iter(())
         self._block: Sequence[KvOp] = ()
         self._at = 0
@@ -163,9 +164,9 @@ class LibrarySoak:
             self._history.phase(part.phase, "end", episode=part.episode, again=0, kind=kind)
 
     def _run_part(self, part: KvPart, *, anew: bool) -> None:
-        self._part = part
+        self._part, self._part_began_ns = part, time.monotonic_ns()
         self._source = kv_ops(self._workload, self._settings["seed"], part.first, part.end)
-        self._block, self._at, self._met = (), 0, set()
+        self._block, self._at, self._met = (), 0, {}
         if anew:
             self._dismiss()
         if part.fault is not None:
@@ -239,17 +240,19 @@ class LibrarySoak:
         if fault is None or pid is None or pid in self._met:
             return True
         if not fault.admits:
-            return False
-        self._met.add(pid)
+            # A fault that will never be there is no reason to wait for ever.
+            if time.monotonic_ns() - self._part_began_ns > self._asked["deadline_ms"] * _NS_PER_MS:
+                fault.heal()
+            return fault.done
+        self._met[pid] = time.monotonic_ns()
         return True
 
     def _send(self, member: Member, ops: list[KvOp]) -> None:
-        first = not member.waiting
         lines = _encoded(ops)
         now_ns = time.monotonic_ns()
         self._history.sent(self._part.phase, member.slot, member.pid, _told(ops), now_ns)
         self._crew.send(member, ops, lines, now_ns)
-        if first and self._fault is not None and not self._fault.done:
+        if self._fault is not None and not self._fault.done:
             self._fault.started(self._live(member))
 
     def _start(self, member: Member) -> None:
@@ -324,7 +327,8 @@ class LibrarySoak:
             self._crew.kill(member, why)
 
         head = as_operation(member.waiting[0], self._part)
-        return Live(head, child.pid, member.sent_ns, kill, child.send)
+        since_ns = self._met.get(child.pid, member.sent_ns)
+        return Live(head, child.pid, since_ns, kill, child.send)
 
     def _dismiss(self) -> None:
         """End all workers in order: they read the end of their input."""
@@ -393,9 +397,9 @@ class LibrarySoak:
         self._done += len(lost)
         for op in lost:
             self._progress.completed(Outcome.INFO, f"op {op[0]}", reason, None)
-        fault = self._fault
-        if fault is not None and not fault.done and lost and ended.signal is not None:
-            head = as_operation(lost[0], self._part)
+        fault, last = self._fault, lost[0] if lost else member.last
+        if fault is not None and not fault.done and last is not None:
+            head = as_operation(last, self._part)
             live = Live(head, pid, member.sent_ns, lambda _: None, lambda _: False)
             fault.ended(live, ended.signal)
 
