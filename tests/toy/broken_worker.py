@@ -14,7 +14,7 @@ from typing import Any
 from soakproof.workers import loop
 from soakproof.workers.sqlite_kv import SqliteStore
 
-EVERY = 97
+EVERY = 397
 """A defect shows once in so many operations."""
 
 

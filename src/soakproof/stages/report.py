@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from soakproof import schema
 from soakproof.lines import BadLine, decode_history, decode_samples, decode_telemetry
@@ -70,6 +70,16 @@ def report(run_dir: RunDir, environ: Mapping[str, str]) -> dict[str, Path]:
     return {"report": run_dir.report, "markdown": run_dir.report_markdown, "junit": run_dir.junit}
 
 
+_NO_TELEMETRY: Final = {
+    "glob": "*.none",
+    "hit": "",
+    "miss": "",
+    "lock_wait": [],
+    "lock_timeout": [],
+}
+"""Of a library: it tells nothing of itself."""
+
+
 def _documents(run_dir: RunDir) -> Documents:
     stage = f"make it with `soakproof {{}} --run-id {run_dir.run_id}`"
     verdict = schema.load_json(run_dir.verdict, "verdict", hint=stage.format("gate"))
@@ -88,7 +98,7 @@ def _documents(run_dir: RunDir) -> Documents:
 
 def _storm(run_dir: RunDir, of: Documents) -> Storm:
     """Fold the raw record; lines that cannot be read are counted by ``extract``, and told there."""
-    names: Mapping[str, Any] = of.plan["target"]["telemetry"]
+    names: Mapping[str, Any] = of.plan["target"].get("telemetry", _NO_TELEMETRY)
     storm = Storm(names, _not_right(of.metrics))
     for line in decode_history(run_dir.history):
         if not isinstance(line, BadLine):
