@@ -45,7 +45,7 @@ WRONG_ANSWERS = (
     Planted("wrong_key", frozenset({"no_wrong_answer"}), "the value of another key"),
     Planted("torn_value", frozenset({"no_wrong_answer"}), "does not go on as it"),
     Planted("dirty_cache", frozenset({"no_lost_write"}), "nobody ever saw that", workers=1),
-    Planted("lost_update", frozenset({"no_lost_write"}), "had made it"),
+    Planted("lost_update", frozenset({"no_lost_write"}), "one of the two was lost"),
 )
 BAD_MANNERS = (
     Planted("crash", frozenset({"no_crashed_worker", "no_indeterminate_operation"})),
@@ -153,7 +153,7 @@ def test_every_operation_is_in_the_history_before_its_answer(project: LibraryPro
 
 def test_files_that_are_taken_away_excuse_what_is_gone(project: LibraryProject) -> None:
     project.campaign(faults=[{"kind": "remove_files", "max_hold_ms": 500}])
-    project.gate_without("kill_took_effect")
+    project.gate_without("kill_took_effect", "integrity")
     done = project.soak(broken("none"))
 
     assert 0 == done.exit_code, done.said

@@ -9,6 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kv_histories import Event, by_trying_all, feed
 
+from soakproof.checks.kv_findings import FindingsFold
+from soakproof.checks.kv_ledger import KvLedger
+from soakproof.model import HistoryLine
+from soakproof.verifier.library import LibraryHistory, Reader, worth_of
+
 pytestmark = pytest.mark.property
 
 KINDS = ("get", "set", "delete", "incr", "add", "expire", "evict", "get", "set")
@@ -84,3 +89,46 @@ def test_it_finds_the_same_first_violation_as_trying_every_order(
     found = [one.number for one in feed(events, drops=drops).violations]
 
     assert ([] if expected is None else [expected]) == found
+
+
+def as_lines(events: list[Event], key: str) -> list[dict[str, Any]]:
+    """Return the lines of a history, one operation a line."""
+    lines: list[dict[str, Any]] = []
+    worker: dict[int, int] = {}
+    for seq, event in enumerate(events):
+        line: dict[str, Any] = {"seq": seq, "type": event.type, "mono_ns": seq}
+        if event.type == "invoke":
+            worker[event.number] = event.worker
+            size = event.arg if event.kind == "incr" else 8
+            line |= {"phase": "cold", "ops": [[event.number, event.kind, key, size]]}
+        elif event.type == "ok":
+            line |= {"ops": [[event.number, event.answer]]}
+        else:
+            line |= {"type": "info", "reason": "fault:kill-0", "ops": [[event.number]]}
+        lines.append(line | {"worker": worker[event.number]})
+    return lines
+
+
+@settings(max_examples=1500, deadline=None)
+@given(histories(), st.booleans())
+def test_the_verifier_finds_and_names_the_same(events: list[Event], drops: bool) -> None:
+    key = "c0" if any(event.kind == "incr" for event in events) else "k0"
+    lines = as_lines(events, key)
+    ledger = KvLedger(drops=drops, excusing=frozenset())
+    for line in lines:
+        ledger.add(HistoryLine(**line))
+    ledger.close()
+    fold = FindingsFold(ledger.checker.violations, {}, drops=drops, excusing=frozenset())
+    for line in lines:
+        fold.add(HistoryLine(**line))
+    history = LibraryHistory()
+    reader = Reader(history, {}, cache=drops)
+    for line in lines:
+        reader.take(line)
+    reader.finish()
+
+    assert [
+        (name, judge.bad.number, worth_of(name, judge.bad, history.stories[name]))
+        for name, judge in history.keys.items()
+        if judge.bad is not None
+    ] == [(one.violation.key, one.violation.number, one.worth) for one in fold.findings()]

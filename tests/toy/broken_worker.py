@@ -91,6 +91,13 @@ class DirtyCache(Sound):
     def get(self, key: str) -> Any:
         return self.dirty[key] if key in self.dirty else super().get(key)
 
+    def delete(self, key: str) -> bool:
+        dirty = self.dirty.pop(key, None) is not None
+        return super().delete(key) or dirty
+
+    def add(self, key: str, value: Any) -> bool:
+        return self.get(key) is None and self.set(key, value)
+
 
 class LostUpdate(Sound):
     """Adds to a counter without holding on to it between reading and writing."""

@@ -89,6 +89,8 @@ class _Facts:
     """The last mutation that was acknowledged before the operation was asked: its completion."""
     last_arg: int = 0
     seen: bool = False
+    counted: dict[int, int] = field(default_factory=dict)
+    """Of a counter: a number → the operation whose ``incr`` was answered with it."""
     origin: list[Part] = field(default_factory=list)
     phase: str = ""
     episode: int | None = None
@@ -189,7 +191,10 @@ class FindingsFold:
             facts.origin.append(part)
         if number == facts.violation.number:
             facts.ended, facts.done = part, True
-        elif ok and asked.kind in MUTATES and _changed(asked.kind, answer):
+            return
+        if ok and asked.kind == "incr" and type(answer) is int:
+            facts.counted[answer] = number
+        if ok and asked.kind in MUTATES and _changed(asked.kind, answer):
             same_worker = asked_now is not None and (
                 asked.worker == asked_now.worker and number < asked_now.number
             )
@@ -250,6 +255,8 @@ def _worth(facts: _Facts) -> str:
     answer = found.answer
     if isinstance(answer, str):
         return "wrong"
+    if found.kind == "incr" and answer in facts.counted:
+        return "lost_write"
     register = not found.key.startswith("c")
     if found.kind == "get" and register and answer is not None and not facts.written:
         return "wrong"
@@ -284,6 +291,9 @@ def _words(facts: _Facts, worth: str) -> str:
     said = f"op {found.number} ({found.kind} {found.key}) answered {_named(found)}"
     if isinstance(found.answer, str):
         return f"{said}: {_foreign(found)}"
+    if found.kind == "incr" and isinstance(found.answer, int) and found.answer in facts.counted:
+        twin = facts.counted[found.answer]
+        return f"{said}, and so was op {twin} (incr): one of the two was lost, a lost write"
     if worth == "wrong" and found.kind == "get" and not facts.written:
         return f"{said}, which nobody had written by then"
     if last is None:

@@ -180,9 +180,6 @@ class KeyJudge:
                 alike = (ghost.kind, ghost.value)
                 if ghost.number in taken or alike in tried or not _after_its_own(ghost, waiting):
                     continue
-                # Its sending is later than an answer that this one must precede?
-                if one.end is not None and ghost.begin > one.end:
-                    continue
                 if one.kind == "get" and ghost.kind in _SET and ghost.value != one.answer:
                     continue
                 tried.add(alike)
@@ -200,9 +197,12 @@ class KeyJudge:
 
 
 def _after_its_own(ghost: Asked, waiting: Sequence[Sequence[Asked]]) -> bool:
-    """Whether all that its worker answered before it was sent this has its place already."""
+    """Whether all that had been answered by its sending, or by its worker before, is placed."""
     return not any(
-        one.worker == ghost.worker and one.number < ghost.number for row in waiting for one in row
+        (one.worker == ghost.worker and one.number < ghost.number)
+        or (one.end is not None and one.end < ghost.begin)
+        for row in waiting
+        for one in row
     )
 
 

@@ -14,12 +14,15 @@ from soakproof.verifier.history import COMPLETIONS, Walk, walk_lines
 from soakproof.verifier.keys import Asked, KeyJudge, Undecided
 
 __all__ = [
-    "THE_WORDS",
     "LIBRARY_GROUPS",
+    "THE_WORDS",
     "LibraryHistory",
     "LibraryRaw",
+    "Reader",
+    "Story",
     "read_library",
     "stored_bytes",
+    "worth_of",
 ]
 
 THE_WORDS: Final = (
@@ -41,7 +44,7 @@ _NAME_BYTES: Final = 64
 
 
 @dataclass(slots=True)
-class _Story:
+class Story:
     """What is needed to name what is wrong with a key: its mutations and its reads, briefly."""
 
     written: dict[int, int] = field(default_factory=dict)
@@ -78,7 +81,7 @@ class LibraryHistory:
     first_ns: int | None = None
     last_ns: int | None = None
     keys: dict[str, KeyJudge] = field(default_factory=dict)
-    stories: dict[str, _Story] = field(default_factory=dict)
+    stories: dict[str, Story] = field(default_factory=dict)
     given_up: dict[str, int] = field(default_factory=dict)
     given_up_at: dict[str, int] = field(default_factory=dict)
 
@@ -89,7 +92,7 @@ class LibraryHistory:
         return "broken" if self.ended != "unfinished" and holes else self.ended
 
 
-class _Reader:
+class Reader:
     """Takes lines one by one.
 
     Args:
@@ -113,6 +116,7 @@ class _Reader:
         self._position = 0
 
     def take(self, line: dict[str, Any]) -> None:
+        """Take one line."""
         match line["type"]:
             case "invoke":
                 self._sent(line)
@@ -149,7 +153,7 @@ class _Reader:
         key = self._seen.keys.get(name)
         if key is None:
             key = self._seen.keys[name] = KeyJudge(name, self._cache)
-            self._seen.stories[name] = _Story()
+            self._seen.stories[name] = Story()
             if self._anything:
                 key.anything()
         return key
@@ -276,7 +280,7 @@ def read_library(
     given_up = {
         one["key"]: int(one["op"].removeprefix("op-")) for one in said["answers"]["given_up"]
     }
-    reader, expected_seq = _Reader(history, given_up, cache=cache), 0
+    reader, expected_seq = Reader(history, given_up, cache=cache), 0
     for line in walk_lines(bundle, stored, plan["run_id"], walk, sha):
         history.gaps += line["seq"] != expected_seq
         expected_seq = line["seq"] + 1
@@ -347,7 +351,7 @@ def _answers(raw: LibraryRaw) -> dict[str, Any]:
             "key": key.name,
             "op": f"op-{asked.number:06d}",
             "kind": asked.kind,
-            "answer": _worth(key.name, asked, seen.stories[key.name]),
+            "answer": worth_of(key.name, asked, seen.stories[key.name]),
         }
         for key, asked in bad
     ]
@@ -391,11 +395,15 @@ def _first(raw: LibraryRaw, findings: list[dict[str, Any]]) -> dict[str, Any] | 
     return {**told, **{name: found[name] for name in ("op", "kind", "key", "answer")}}
 
 
-def _worth(name: str, asked: Asked, story: _Story) -> str:
+def worth_of(name: str, asked: Asked, story: Story) -> str:
     """Name what is wrong with an answer: see `docs/reference/worker.md`."""
     answer, end = asked.answer, asked.end or 0
     if isinstance(answer, str):
         return "wrong"
+    if asked.kind == "incr" and any(
+        at < end and one.kind == "incr" and one.answer == answer for at, one in story.done
+    ):
+        return "lost_write"
     register = not name.startswith(_COUNTER)
     number = answer is not None and not isinstance(answer, bool)
     if asked.kind == "get" and register and number and story.written.get(answer, end) >= end:
