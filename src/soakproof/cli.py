@@ -101,6 +101,9 @@ ARGUMENTS: Final = {
         frozenset({"verify"}), "DIR", "folder of an evidence bundle, or the id of a recorded run"
     ),
     "run": Argument(frozenset({"replay"}), "RUN", "id or folder of an earlier run"),
+    "worker": Argument(
+        frozenset({"conform"}), "CMD", "command line of a worker, in one pair of quotes"
+    ),
     "first": Argument(frozenset({"compare"}), "A", "a run's id, or the folder of a run or bundle"),
     "second": Argument(frozenset({"compare"}), "B", "another"),
     "action": Argument(frozenset({"workorder"}), "ACTION", "status", choices=("status",)),

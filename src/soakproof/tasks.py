@@ -238,6 +238,12 @@ def replay(
     _run("replay", run=run, run_id=run_id, allow_dirty=allow_dirty, json=json)
 
 
+@task(positional=["worker"])
+def conform(_c: Context, worker: str, json: bool = False) -> None:
+    """Check whether a worker keeps to the protocol."""
+    _run("conform", worker=worker, json=json)
+
+
 _STAGES: Final[tuple[Any, ...]] = (
     clean,
     anchors,
@@ -256,6 +262,7 @@ _STAGES: Final[tuple[Any, ...]] = (
     selftest,
     repeat,
     replay,
+    conform,
 )
 for _stage in _STAGES:
     ns.add_task(_stage)
