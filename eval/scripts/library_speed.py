@@ -39,7 +39,8 @@ class Cost:
         size = max(1, len(self.rss_mib) // PARTS)
         parts = [self.rss_mib[at : at + size] for at in range(0, size * PARTS, size)]
         shown = " ".join(f"{max(part):7.1f}" for part in parts if part)
-        return f"{self.stage:8} exit {self.exit_code:2}  {self.wall_s:8.2f} s  {self.cpu_s:8.2f} s  {shown}"
+        cost = f"{self.wall_s:8.2f} s  {self.cpu_s:8.2f} s"
+        return f"{self.stage:8} exit {self.exit_code:2}  {cost}  {shown}"
 
 
 def measured(stage: str, *arguments: str, cwd: Path) -> Cost:

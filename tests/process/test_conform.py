@@ -43,7 +43,8 @@ def answer(asked):
         save(held)
         return True
     raise LookupError(asked["op"])
-print(json.dumps({"protocol": 1, "library": "plain", "version": "1", "operations": ["get", "set"]}), flush=True)
+hello = {"protocol": 1, "library": "plain", "version": "1", "operations": ["get", "set"]}
+print(json.dumps(hello), flush=True)
 for line in sys.stdin.buffer:
     number = None
     try:

@@ -260,15 +260,11 @@ def _worth(facts: _Facts) -> str:
     register = not found.key.startswith("c")
     if found.kind == "get" and register and answer is not None and not facts.written:
         return "wrong"
-    if last is None:
-        return "stale" if found.kind == "get" else "wrong"
-    writes = last.kind in _WRITES
     if found.kind == "get":
-        if writes:
-            return "stale" if facts.seen else "lost_write"
-        if last.kind == "incr" and (answer is None or _below(answer, last.answer)):
-            return "lost_write"
-        return "wrong" if last.kind == "incr" else "stale"
+        return _worth_of_get(facts)
+    if last is None:
+        return "wrong"
+    writes = last.kind in _WRITES
     if found.kind == "incr":
         if last.kind == "incr":
             return "lost_write" if _not_above(answer, last.answer) else "wrong"
@@ -276,6 +272,17 @@ def _worth(facts: _Facts) -> str:
     if found.kind in _SAYS_ABSENT and (writes or last.kind == "incr"):
         return "lost_write" if answer == _SAYS_ABSENT[found.kind] else "wrong"
     return "wrong" if writes else "stale"
+
+
+def _worth_of_get(facts: _Facts) -> str:
+    answer, last = facts.violation.answer, facts.last
+    if last is None:
+        return "stale"
+    if last.kind in _WRITES:
+        return "stale" if facts.seen else "lost_write"
+    if last.kind != "incr":
+        return "stale"
+    return "lost_write" if answer is None or _below(answer, last.answer) else "wrong"
 
 
 def _below(one: Answer, other: Answer) -> bool:

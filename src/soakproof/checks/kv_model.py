@@ -20,7 +20,7 @@ class _Unknown(enum.Enum):
 ANYTHING: Final = _Unknown.ANYTHING
 """What a key holds after its files were taken away or damaged: the next answer says."""
 
-State: TypeAlias = int | None | _Unknown
+State: TypeAlias = int | _Unknown | None
 
 Answer: TypeAlias = int | bool | str | None
 """A write's number, a counter's number, true or false, nothing; a text: a foreign value."""

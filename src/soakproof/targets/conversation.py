@@ -1,4 +1,4 @@
-"""Talk to one worker and wait for it, with a deadline; for the conformance suite, not for a soak."""
+"""Talk to one worker and wait for it, with a deadline: for conformance, not for a soak."""
 
 from __future__ import annotations
 

@@ -140,23 +140,28 @@ class KeyJudge:
                 found.add((held, used))
                 if until is not None:
                     return found
-            for row_number, row in enumerate(rows):
-                if at[row_number] == len(row):
-                    continue
-                one = row[at[row_number]]
-                if any(
-                    other[at[n]].end is not None and other[at[n]].end < one.begin  # type: ignore[operator]
-                    for n, other in enumerate(rows)
-                    if at[n] < len(other)
-                ):
-                    continue  # something else had been answered before this was sent
-                then = (*at[:row_number], at[row_number] + 1, *at[row_number + 1 :])
-                for now_held, now_used in self._after(one, held, used, rows, at):
-                    state = (then, now_held, now_used)
-                    if state not in seen:
-                        seen.add(state)
-                        stack.append(state)
+            for then, now_held, now_used in self._next(rows, at, held, used):
+                state = (then, now_held, now_used)
+                if state not in seen:
+                    seen.add(state)
+                    stack.append(state)
         return found
+
+    def _next(
+        self, rows: list[list[Asked]], at: tuple[int, ...], held: Held, used: frozenset[int]
+    ) -> Iterator[tuple[tuple[int, ...], Held, frozenset[int]]]:
+        """Yield what there may be after one more operation, of any worker."""
+        heads = [row[place] for row, place in zip(rows, at, strict=True) if place < len(row)]
+        answered = min((one.end for one in heads if one.end is not None), default=None)
+        for row_number, row in enumerate(rows):
+            if at[row_number] == len(row):
+                continue
+            one = row[at[row_number]]
+            if answered is not None and answered < one.begin:
+                continue  # something else had been answered before this was sent
+            then = (*at[:row_number], at[row_number] + 1, *at[row_number + 1 :])
+            for now_held, now_used in self._after(one, held, used, rows, at):
+                yield then, now_held, now_used
 
     def _after(
         self,
@@ -166,7 +171,7 @@ class KeyJudge:
         rows: list[list[Asked]],
         at: tuple[int, ...],
     ) -> Iterator[End]:
-        direct = list(_RULES[one.kind](one, held, self.cache))
+        direct = list(_RULES[one.kind](one, held, cache=self.cache))
         if direct or isinstance(one.answer, str):
             yield from ((now, used) for now in direct)
             return
@@ -183,12 +188,12 @@ class KeyJudge:
                 if one.kind == "get" and ghost.kind in _SET and ghost.value != one.answer:
                     continue
                 tried.add(alike)
-                now = _effect(ghost, before, self.cache)
+                now = _effect(ghost, before, cache=self.cache)
                 end = (now, taken | {ghost.number})
                 if now == before or end in seen:
                     continue
                 seen.add(end)
-                answers = list(_RULES[one.kind](one, now, self.cache))
+                answers = list(_RULES[one.kind](one, now, cache=self.cache))
                 yield from ((after, end[1]) for after in answers)
                 if not answers:
                     stack.append(end)
@@ -206,7 +211,7 @@ def _after_its_own(ghost: Asked, waiting: Sequence[Sequence[Asked]]) -> bool:
     )
 
 
-def _effect(ghost: Asked, held: Held, cache: bool) -> Held:
+def _effect(ghost: Asked, held: Held, *, cache: bool) -> Held:
     match ghost.kind:
         case "set":
             return ghost.value
@@ -223,20 +228,20 @@ def _number(answer: Any) -> bool:
     return isinstance(answer, int) and not isinstance(answer, bool)
 
 
-def _get(one: Asked, held: Held, cache: bool) -> Iterator[Held]:
+def _get(one: Asked, held: Held, *, cache: bool) -> Iterator[Held]:
     if one.answer is None and (cache or held in {None, ANY}):
         yield held if cache else None
     elif _number(one.answer) and held in {ANY, one.answer}:
         yield one.answer
 
 
-def _put(one: Asked, held: Held, cache: bool) -> Iterator[Held]:
+def _put(one: Asked, held: Held, *, cache: bool) -> Iterator[Held]:
     del held, cache
     if one.answer in {True, None} and not _number(one.answer):
         yield one.value
 
 
-def _add(one: Asked, held: Held, cache: bool) -> Iterator[Held]:
+def _add(one: Asked, held: Held, *, cache: bool) -> Iterator[Held]:
     if isinstance(one.answer, str) or _number(one.answer):
         return
     if one.answer is not False and (cache or held in {None, ANY}):
@@ -245,7 +250,7 @@ def _add(one: Asked, held: Held, cache: bool) -> Iterator[Held]:
         yield held
 
 
-def _remove(one: Asked, held: Held, cache: bool) -> Iterator[Held]:
+def _remove(one: Asked, held: Held, *, cache: bool) -> Iterator[Held]:
     if isinstance(one.answer, str) or _number(one.answer):
         return
     there, gone = held is not None, cache or held in {None, ANY}
@@ -253,7 +258,7 @@ def _remove(one: Asked, held: Held, cache: bool) -> Iterator[Held]:
         yield None
 
 
-def _count(one: Asked, held: Held, cache: bool) -> Iterator[Held]:
+def _count(one: Asked, held: Held, *, cache: bool) -> Iterator[Held]:
     if not _number(one.answer):
         return
     anew = one.answer == one.value and (cache or held is None)
@@ -261,13 +266,13 @@ def _count(one: Asked, held: Held, cache: bool) -> Iterator[Held]:
         yield one.answer
 
 
-def _evict(one: Asked, held: Held, cache: bool) -> Iterator[Held]:
+def _evict(one: Asked, held: Held, *, cache: bool) -> Iterator[Held]:
     del cache
     if not isinstance(one.answer, str):
         yield from {held, None}
 
 
-_RULES: Final[dict[str, Callable[[Asked, Held, bool], Iterator[Held]]]] = {
+_RULES: Final[dict[str, Callable[..., Iterator[Held]]]] = {
     "get": _get,
     "set": _put,
     "add": _add,

@@ -406,7 +406,8 @@ def worth_of(name: str, asked: Asked, story: Story) -> str:
         return "lost_write"
     register = not name.startswith(_COUNTER)
     number = answer is not None and not isinstance(answer, bool)
-    if asked.kind == "get" and register and number and story.written.get(answer, end) >= end:
+    unwritten = number and story.written.get(answer, end) >= end
+    if asked.kind == "get" and register and unwritten:
         return "wrong"
     before = [
         (at, one)
@@ -419,16 +420,7 @@ def worth_of(name: str, asked: Asked, story: Story) -> str:
     at, last = before[-1]
     stored = last.kind in _SET
     if asked.kind == "get":
-        if stored:
-            was_seen = any(
-                later > at and isinstance(value, int) and value == last.value
-                for later, value in story.reads
-                if not isinstance(value, bool)
-            )
-            return "stale" if was_seen else "lost_write"
-        if last.kind == "incr":
-            return "lost_write" if answer is None or answer < last.answer else "wrong"
-        return "stale"
+        return _worth_of_get(answer, at, last, story)
     if asked.kind == "incr":
         if last.kind != "incr":
             return "stale"
@@ -437,6 +429,19 @@ def worth_of(name: str, asked: Asked, story: Story) -> str:
     if asked.kind in absent and (stored or last.kind == "incr"):
         return "lost_write" if answer == absent[asked.kind] else "wrong"
     return "wrong" if stored else "stale"
+
+
+def _worth_of_get(answer: Any, at: int, last: Asked, story: Story) -> str:
+    if last.kind in _SET:
+        was_seen = any(
+            later > at and isinstance(value, int) and value == last.value
+            for later, value in story.reads
+            if not isinstance(value, bool)
+        )
+        return "stale" if was_seen else "lost_write"
+    if last.kind == "incr":
+        return "lost_write" if answer is None or answer < last.answer else "wrong"
+    return "stale"
 
 
 def _cache(raw: LibraryRaw) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Worker ``diskcache_kv``: `diskcache <https://pypi.org/project/diskcache/>`_ as it comes."""
+"""Worker ``diskcache_kv``: ``diskcache`` as it comes."""
 
 from __future__ import annotations
 

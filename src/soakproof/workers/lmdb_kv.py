@@ -1,4 +1,4 @@
-"""Worker ``lmdb_kv``: `LMDB <https://pypi.org/project/lmdb/>`_, the fastest store of those here.
+"""Worker ``lmdb_kv``: LMDB, the fastest store of those here.
 
 No sync to the disk: what a process has committed is the kernel's, and survives the process.
 """

@@ -255,14 +255,21 @@ class Crew:
             self._misbehaved(member, "garbage", "a line without an end")
         if not lines:
             return
-        if member.hello is None:
-            try:
-                member.hello = decode_hello(lines.pop(0))
-            except BadHello as problem:
-                self._misbehaved(member, "garbage", str(problem))
-                return
-            member.quiet_since_ns = now_ns
-            self._listener.greeted(member)
+        if member.hello is None and not self._greet(member, lines.pop(0), now_ns):
+            return
+        self._answers(member, lines, now_ns)
+
+    def _greet(self, member: Member, line: bytes, now_ns: int) -> bool:
+        try:
+            member.hello = decode_hello(line)
+        except BadHello as problem:
+            self._misbehaved(member, "garbage", str(problem))
+            return False
+        member.quiet_since_ns = now_ns
+        self._listener.greeted(member)
+        return True
+
+    def _answers(self, member: Member, lines: Sequence[bytes], now_ns: int) -> None:
         replies: list[tuple[KvOp, Reply]] = []
         waiting, foul = member.waiting, None
         for line in lines:

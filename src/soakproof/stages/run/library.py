@@ -309,10 +309,10 @@ class LibrarySoak:
         stuck_ns = _STUCK_MS * _NS_PER_MS if holds else 0
         lives = {}
         for member in self._crew.members:
-            if member.waiting and member.pid in self._met:
-                if now_ns - member.quiet_since_ns >= stuck_ns:
-                    live = self._live(member)
-                    lives[live.pid] = live
+            met = bool(member.waiting) and member.pid in self._met
+            if met and now_ns - member.quiet_since_ns >= stuck_ns:
+                live = self._live(member)
+                lives[live.pid] = live
         return lives
 
     def _mode(self) -> str:
@@ -342,9 +342,14 @@ class LibrarySoak:
         """Write who has come."""
         hello = member.hello
         if hello is not None:
-            detail = {"worker": member.slot, "pid": member.pid, "protocol": hello.protocol}
-            detail |= {"library": hello.library, "version": hello.version}
-            self._history.probe("worker", detail | {"operations": hello.operations})
+            detail = {
+                "worker": member.slot,
+                "pid": member.pid,
+                "library": hello.library,
+                "version": hello.version,
+                "operations": hello.operations,
+            }
+            self._history.probe("worker", detail)
 
     def answered(self, member: Member, replies: Sequence[tuple[KvOp, Reply]], mono_ns: int) -> None:
         """Write what came back, the errors by themselves."""
@@ -460,11 +465,13 @@ def _told(ops: Sequence[KvOp]) -> Sequence[Any]:
 def _answer(op: KvOp, reply: Reply) -> int | bool | str | None:
     """Return an answer as the history tells it: a value by the write that made it."""
     answer, kind, key = reply.answer, op[1], op[2]
+    said: int | bool
     if answer is None:
         return None
     if kind == "get" and not key.startswith(_COUNTER):
         return made_by(answer, key)
     wanted = int if kind in {"get", "incr"} else bool
     if type(answer) is wanted:
-        return answer  # type: ignore[no-any-return] - it was just looked at
+        said = answer
+        return said
     return FOREIGN + repr(answer)[:_ERROR_CHARS]
