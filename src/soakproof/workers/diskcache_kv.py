@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import metadata
 from typing import Any
-
-import diskcache
 
 from soakproof.workers.loop import serve
 
@@ -21,6 +20,8 @@ class DiskcacheStore:
     """
 
     def __init__(self, folder: str) -> None:
+        import diskcache
+
         self._cache = diskcache.Cache(folder)
         self.get = self._cache.get
 
@@ -48,7 +49,7 @@ class DiskcacheStore:
 def main() -> int:
     """Serve until standard input ends."""
     store = DiskcacheStore(os.environ["SOAKPROOF_CACHE"])
-    return serve(store, "diskcache", diskcache.__version__)
+    return serve(store, "diskcache", metadata.version("diskcache"))
 
 
 if __name__ == "__main__":

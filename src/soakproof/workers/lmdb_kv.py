@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-import lmdb
 import msgspec
 
 from soakproof.workers.loop import serve
@@ -28,6 +28,8 @@ class LmdbStore:
     """
 
     def __init__(self, folder: Path) -> None:
+        import lmdb
+
         folder.mkdir(parents=True, exist_ok=True)
         self._env = lmdb.open(str(folder), map_size=_MAP_BYTES, sync=False, metasync=False)
         self._encode = msgspec.json.encode
@@ -66,7 +68,7 @@ class LmdbStore:
 def main() -> int:
     """Serve until standard input ends."""
     store = LmdbStore(Path(os.environ["SOAKPROOF_CACHE"]))
-    return serve(store, "lmdb", lmdb.__version__)
+    return serve(store, "lmdb", metadata.version("lmdb"))
 
 
 if __name__ == "__main__":
