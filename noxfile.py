@@ -122,6 +122,15 @@ def bench(session: nox.Session) -> None:
         session.run("python", "-m", "speed", "--page", str(page), *session.posargs)
 
 
+@nox.session(default=False, requires=["wheels"], tags=["bench"], venv_backend="virtualenv")
+def languages(session: nox.Session) -> None:
+    """Hold trifecta's TypeScript, Go and Rust against universal-ctags, on three real packages."""
+    wheel = next((session.cache_dir / "wheels").glob("trifecta-*.whl"))
+    session.install(f"{wheel}[languages]")
+    folder = session.cache_dir / "languages"
+    session.run("python", "packages/trifecta/bench/real_languages.py", str(folder))
+
+
 @nox.session(tags=["check"])
 def lint(session: nox.Session) -> None:
     """Lint code, floors (who may import whom), schemas and workflows."""

@@ -107,6 +107,9 @@ ARGUMENTS: Final = {
     "first": Argument(frozenset({"compare"}), "A", "a run's id, or the folder of a run or bundle"),
     "second": Argument(frozenset({"compare"}), "B", "another"),
     "action": Argument(frozenset({"workorder"}), "ACTION", "status", choices=("status",)),
+    "folder": Argument(
+        frozenset({"init"}), "DIR", "the project's folder (default: this one)", optional=True
+    ),
     "order": Argument(frozenset({"workorder"}), "ID", "a work order (default: all)", optional=True),
 }
 """What commands take without a dash, once, for the parser and for the documentation's test."""

@@ -80,7 +80,8 @@ def expect(flags: Flags) -> int:
     asked = stage(project, run_dir)
     where = "the target has no oracle"
     if asked.path is not None:
-        where = f"{project.relative(asked.path)} ({asked.questions} questions)"
+        unanswered = f", {asked.unanswered} without an answer" if asked.unanswered else ""
+        where = f"{project.relative(asked.path)} ({asked.questions} questions{unanswered})"
     _tell(flags, {"expected": where})
     return 0
 
@@ -309,6 +310,24 @@ def conform(flags: Flags) -> int:
     return found.exit_code
 
 
+def init(flags: Flags) -> int:
+    """Begin in a project: a commented target, campaign and gate; nothing is overwritten."""
+    from soakproof.stages.init import init as stage
+
+    begun = stage(Path(flags.get("folder") or "."))
+    if flags.get("json"):
+        print(json.dumps({"wrote": begun.wrote, "left_alone": list(begun.left_alone)}))
+        return 0
+    for path in begun.wrote:
+        print(f"wrote       {path}")
+    for path in begun.left_alone:
+        print(f"left alone  {path} (it is there)")
+    for path in ("tasks.py", "noxfile.py"):
+        if path in begun.left_alone:
+            print(f"\nto soak from {path}, it needs:\n\n{begun.left_alone[path]}", end="")
+    return 0
+
+
 COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "all": everything,
     "clean": clean,
@@ -329,6 +348,7 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "runs": runs,
     "open": open_report,
     "conform": conform,
+    "init": init,
 }
 """Command → what it does."""
 

@@ -22,7 +22,7 @@ from soakproof.toml_lines import line_of
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
-__all__ = ["NAMES", "check", "load_json", "load_schema", "load_toml", "validator"]
+__all__ = ["NAMES", "check", "load_json", "load_schema", "load_toml", "located", "validator"]
 
 NAMES: Final = (
     "anchors",
@@ -139,6 +139,15 @@ def load_toml(path: Path, name: str, *, hint: str) -> dict[str, Any]:
     return document
 
 
+def located(path: Path, problem: str, key: str) -> ConfigError:
+    """Return the error for a key of a TOML file that its schema alone cannot refuse, with line."""
+    try:
+        line = line_of(path.read_text("utf-8"), key)
+    except (OSError, UnicodeDecodeError):  # planned from a kept plan: the file may be gone
+        line = None
+    return ConfigError(path, problem, line=line, key=key)
+
+
 def _home() -> Traversable:
     packaged = resources.files("soakproof") / "schemas"
     if packaged.is_dir():
@@ -178,6 +187,13 @@ def _worst(errors: Iterable[Any]) -> tuple[str, str, str] | None:
     return error.json_path, _expectation(error), _short(error.instance)
 
 
+_BOUNDS: Final = {
+    "minimum": "at least",
+    "exclusiveMinimum": "more than",
+    "maximum": "at most",
+}
+
+
 def _expectation(error: Any) -> str:  # noqa: ANN401 - jsonschema.ValidationError
     value = error.validator_value
     match error.validator:
@@ -188,17 +204,16 @@ def _expectation(error: Any) -> str:  # noqa: ANN401 - jsonschema.ValidationErro
             return f"one of {', '.join(map(str, value))}"
         case "const":
             return repr(value)
-        case "minimum":
-            return f"at least {value}"
-        case "exclusiveMinimum":
-            return f"more than {value}"
-        case "maximum":
-            return f"at most {value}"
+        case "minimum" | "exclusiveMinimum" | "maximum":
+            return f"{_BOUNDS[error.validator]} {value}"
         case "pattern":
             hint = error.schema.get("description", "")
             return f"text that matches {value}" + (f" ({hint})" if hint else "")
         case "not":
             return "no such key here"
+        case "oneOf":
+            sets = [" and ".join(one["required"]) for one in value if "required" in one]
+            return f"exactly one of: {'; '.join(sets)}" if sets else f"oneOf {_short(value)}"
         case "minItems":
             return f"at least {value} items"
         case _:

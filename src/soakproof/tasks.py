@@ -122,6 +122,12 @@ def open_(_c: Context, run_id: str = "", json: bool = False) -> None:
     _run("open", run_id=run_id, json=json)
 
 
+@task
+def init(_c: Context, folder: str = "", json: bool = False) -> None:
+    """Begin in a project: a commented target, campaign and gate; nothing is overwritten."""
+    _run("init", folder=folder, json=json)
+
+
 @task(positional=["bundle"])
 def verify(_c: Context, bundle: str, public_key: str = "", json: bool = False) -> None:
     """Check an evidence bundle independently; exit 12: it is broken."""
@@ -263,6 +269,7 @@ _STAGES: Final[tuple[Any, ...]] = (
     repeat,
     replay,
     conform,
+    init,
 )
 for _stage in _STAGES:
     ns.add_task(_stage)

@@ -44,7 +44,7 @@ WRONG_ANSWERS = (
     Planted("stale_read", frozenset({"no_stale_answer"}), "had been acknowledged before"),
     Planted("wrong_key", frozenset({"no_wrong_answer"}), "the value of another key"),
     Planted("torn_value", frozenset({"no_wrong_answer"}), "does not go on as it"),
-    Planted("dirty_cache", frozenset({"no_lost_write"}), "nobody ever saw that", workers=1),
+    Planted("dirty_cache", frozenset({"no_lost_write"}), ": a lost write", workers=1),
     Planted("lost_update", frozenset({"no_lost_write"}), "one of the two was lost"),
 )
 BAD_MANNERS = (

@@ -100,14 +100,13 @@ class DirtyCache(Sound):
 
 
 class LostUpdate(Sound):
-    """Adds to a counter without holding on to it between reading and writing."""
+    """Answers an addition that it does not store, as one that was overwritten by another."""
 
     def incr(self, key: str, by: int) -> int:
-        number = int(super().get(key) or 0) + by
-        if self.due():
-            os.sched_yield()
-        super().set(key, number)
-        return number
+        self.count += 1
+        if self.count % 29 == 0:
+            return int(super().get(key) or 0) + by
+        return super().incr(key, by)
 
 
 class Crash(Sound):

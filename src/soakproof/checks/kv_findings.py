@@ -89,6 +89,11 @@ class _Facts:
     """The last mutation that was acknowledged before the operation was asked: its completion."""
     last_arg: int = 0
     seen: bool = False
+    """Whether it was seen between its completion and this answer."""
+    again: bool | None = None
+    """Whether the next read after this answer saw it, if one came before another mutation."""
+    later: bool = False
+    """Another mutation was acknowledged after this answer."""
     counted: dict[int, int] = field(default_factory=dict)
     """Of a counter: a number → the operation whose ``incr`` was answered with it."""
     origin: list[Part] = field(default_factory=list)
@@ -170,10 +175,11 @@ class FindingsFold:
         if asked is None:
             return
         ok, asked_now = line.type == "ok", facts.asked
-        if ok and asked.kind == "get" and facts.last is not None:
-            sought = facts.last_arg if facts.last.kind in _WRITES else facts.last.answer
-            facts.seen = facts.seen or (type(answer) is int and answer == sought)
+        changes = ok and asked.kind in MUTATES and _changed(asked.kind, answer)
+        if ok and asked.kind == "get" and number != facts.violation.number:
+            _note_read(facts, answer)
         if facts.done:
+            facts.later = facts.later or changes
             self.after_the_end += ok and not self._excused
             return
         part = Part(
@@ -194,7 +200,7 @@ class FindingsFold:
             return
         if ok and asked.kind == "incr" and type(answer) is int:
             facts.counted[answer] = number
-        if ok and asked.kind in MUTATES and _changed(asked.kind, answer):
+        if changes:
             same_worker = asked_now is not None and (
                 asked.worker == asked_now.worker and number < asked_now.number
             )
@@ -246,8 +252,21 @@ class FindingsFold:
         return [one.number for one in checker.violations] == [number]
 
 
+def _note_read(facts: _Facts, answer: Answer) -> None:
+    """Note whether a read saw the last mutation before the answer that is wrong."""
+    if facts.last is None:
+        return
+    sought = facts.last_arg if facts.last.kind in _WRITES else facts.last.answer
+    same = type(answer) is int and answer == sought
+    if not facts.done:
+        facts.seen = facts.seen or same
+    elif facts.again is None and not facts.later:
+        facts.again = same
+
+
 def _changed(kind: str, answer: Answer) -> bool:
-    return not (kind in {"add", "delete", "expire"} and answer is False)
+    """Whether a key holds afterwards what the operation says; a refused ``add`` says nothing."""
+    return not (kind == "add" and answer is False)
 
 
 def _worth(facts: _Facts) -> str:
@@ -279,7 +298,8 @@ def _worth_of_get(facts: _Facts) -> str:
     if last is None:
         return "stale"
     if last.kind in _WRITES:
-        return "stale" if facts.seen else "lost_write"
+        was_there = facts.seen if facts.again is None else facts.again
+        return "stale" if was_there else "lost_write"
     if last.kind != "incr":
         return "stale"
     return "lost_write" if answer is None or _below(answer, last.answer) else "wrong"
@@ -312,8 +332,9 @@ def _words(facts: _Facts, worth: str) -> str:
         done += " had been acknowledged"
     before = f"although {done} before it was asked"
     if worth == "lost_write":
-        return f"{said}, {before}, and nobody ever saw that: a lost write"
-    if worth == "stale" and facts.seen:
+        never = "nobody saw that again" if facts.seen else "nobody ever saw that"
+        return f"{said}, {before}, and {never}: a lost write"
+    if worth == "stale" and (facts.seen or facts.again):
         return f"{said}, {before}, which others saw: a stale answer"
     if worth == "stale":
         return f"{said}, {before}: what was gone came back"

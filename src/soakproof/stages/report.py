@@ -70,16 +70,6 @@ def report(run_dir: RunDir, environ: Mapping[str, str]) -> dict[str, Path]:
     return {"report": run_dir.report, "markdown": run_dir.report_markdown, "junit": run_dir.junit}
 
 
-_NO_TELEMETRY: Final = {
-    "glob": "*.none",
-    "hit": "",
-    "miss": "",
-    "lock_wait": [],
-    "lock_timeout": [],
-}
-"""Of a library: it tells nothing of itself."""
-
-
 def _documents(run_dir: RunDir) -> Documents:
     stage = f"make it with `soakproof {{}} --run-id {run_dir.run_id}`"
     verdict = schema.load_json(run_dir.verdict, "verdict", hint=stage.format("gate"))
@@ -96,14 +86,25 @@ def _documents(run_dir: RunDir) -> Documents:
     )
 
 
+_NO_TELEMETRY: Final[Mapping[str, Any]] = {
+    "glob": "",
+    "hit": None,
+    "miss": None,
+    "lock_wait": (),
+    "lock_timeout": (),
+}
+"""Of a subject that tells nothing."""
+
+
 def _storm(run_dir: RunDir, of: Documents) -> Storm:
     """Fold the raw record; lines that cannot be read are counted by ``extract``, and told there."""
-    names: Mapping[str, Any] = of.plan["target"].get("telemetry", _NO_TELEMETRY)
+    names: Mapping[str, Any] = of.plan["target"].get("telemetry") or _NO_TELEMETRY
     storm = Storm(names, _not_right(of.metrics))
     for line in decode_history(run_dir.history):
         if not isinstance(line, BadLine):
             storm.add_line(line)
-    for path in sorted(run_dir.telemetry.glob(names["glob"])):
+    files = sorted(run_dir.telemetry.glob(names["glob"])) if names["glob"] else ()
+    for path in files:
         for event in decode_telemetry(path):
             if not isinstance(event, BadLine) and event.run_id == run_dir.run_id:
                 storm.add_event(event)

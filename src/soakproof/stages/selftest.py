@@ -137,6 +137,9 @@ def _subject(project: Project, flags: Mapping[str, str | None]) -> tuple[str, Su
     campaign = schema.load_toml(path, "campaign", hint="give --campaign FILE")
     target_path = (path.parent / campaign["target"]).resolve()
     target = schema.load_toml(target_path, "target", hint=f"it is named in {path}")
+    if "telemetry" not in target:
+        problem = "expected telemetry, because half of the planted defects lie in it; found none"
+        raise schema.located(target_path, problem, "telemetry")
     gate_path = (path.parent / campaign["gate"]).resolve()
     if given := flags.get("gate"):
         gate_path = _find(project, given, "gates")
@@ -144,7 +147,9 @@ def _subject(project: Project, flags: Mapping[str, str | None]) -> tuple[str, Su
     command, origin = target["command"], target_path.name
     if given := flags.get("target_command"):
         command, origin = shlex.split(given), "--target-command"
-    subject = Subject(campaign, target, gate_path.read_bytes(), resolve_command(command, origin))
+    subject = Subject(
+        campaign, target, gate_path.read_bytes(), resolve_command(command, origin, project.root)
+    )
     return project.relative(path), subject
 
 

@@ -213,9 +213,7 @@ class Reader:
         story.answers.append((self._position, self._excused))
         if asked.kind == "get":
             story.reads.append((self._position, answer))
-        if asked.kind != "get" and not (
-            asked.kind in {"add", "delete", "expire"} and answer is False
-        ):
+        if asked.kind != "get" and not (asked.kind == "add" and answer is False):
             story.done.append((self._position, asked))
         if self._excused:
             if isinstance(answer, str) and key.bad is None:
@@ -420,7 +418,7 @@ def worth_of(name: str, asked: Asked, story: Story) -> str:
     at, last = before[-1]
     stored = last.kind in _SET
     if asked.kind == "get":
-        return _worth_of_get(answer, at, last, story)
+        return _worth_of_get(asked, at, last, story)
     if asked.kind == "incr":
         if last.kind != "incr":
             return "stale"
@@ -431,17 +429,25 @@ def worth_of(name: str, asked: Asked, story: Story) -> str:
     return "wrong" if stored else "stale"
 
 
-def _worth_of_get(answer: Any, at: int, last: Asked, story: Story) -> str:
+def _worth_of_get(asked: Asked, at: int, last: Asked, story: Story) -> str:
+    answer, end = asked.answer, asked.end or 0
     if last.kind in _SET:
-        was_seen = any(
-            later > at and isinstance(value, int) and value == last.value
-            for later, value in story.reads
-            if not isinstance(value, bool)
-        )
-        return "stale" if was_seen else "lost_write"
+        changed = min((place for place, _ in story.done if place > end), default=None)
+        after = [(place, value) for place, value in story.reads if place > end]
+        if after and (changed is None or after[0][0] < changed):
+            was_there = _same(after[0][1], last.value)
+        else:
+            was_there = any(
+                at < place < end and _same(value, last.value) for place, value in story.reads
+            )
+        return "stale" if was_there else "lost_write"
     if last.kind == "incr":
         return "lost_write" if answer is None or answer < last.answer else "wrong"
     return "stale"
+
+
+def _same(value: Any, write: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value == write
 
 
 def _cache(raw: LibraryRaw) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from soakproof.verifier.groups import GROUPS, HEAD, recompute
 from soakproof.verifier.history import History, Walk, read_history
 from soakproof.verifier.library import THE_WORDS, LibraryHistory, LibraryRaw, read_library
 from soakproof.verifier.raw import Raw, oracle_findings, read_oracle, read_samples
+from soakproof.verifier.rules import check_rules
 from soakproof.verifier.telemetry import read_telemetry
 from soakproof.verifier.told import comparable
 
@@ -137,6 +138,8 @@ class _Verification:
         return value if isinstance(value, str) else None
 
     def _files(self) -> Iterator[Finding]:
+        for field in sorted(set(self._bundle.document(MANIFEST)) ^ _MANIFEST_FIELDS):
+            yield Finding(MANIFEST, field, "expected the fields of schemas/manifest.schema.json")
         yield from check_files(self._bundle)
 
     def _links(self) -> Iterator[Finding]:
@@ -144,7 +147,9 @@ class _Verification:
         bundle, plan = self._bundle, self._bundle.document("plan.json")
         for name in (MANIFEST, "run.json", "metrics.json", "verdict.json", "anchors.json"):
             if name != "anchors.json" or bundle.stored(name):
-                yield from _equal(name, "run_id", plan["run_id"], bundle.document(name)["run_id"])
+                yield from _equal(
+                    name, "run_id", plan["run_id"], bundle.document(name).get("run_id")
+                )
         verdict, manifest = bundle.document("verdict.json"), bundle.document(MANIFEST)
         gate_sha256 = hashlib.sha256(bundle.raw("gate.toml")).hexdigest()
         yield from _equal("plan.json", "gate_sha256", gate_sha256, plan["gate_sha256"])
@@ -153,10 +158,8 @@ class _Verification:
         yield from _equal(
             "verdict.json", "metrics_sha256", metrics_sha256, verdict["metrics_sha256"]
         )
-        yield from _equal(MANIFEST, "verdict", verdict["verdict"], manifest["verdict"])
-        yield from _equal(MANIFEST, "campaign", plan["campaign"]["name"], manifest["campaign"])
-        for extra in sorted(set(manifest) ^ _MANIFEST_FIELDS):
-            yield Finding(MANIFEST, extra, "expected the fields of schemas/manifest.schema.json")
+        yield from _equal(MANIFEST, "verdict", verdict["verdict"], manifest.get("verdict"))
+        yield from _equal(MANIFEST, "campaign", plan["campaign"]["name"], manifest.get("campaign"))
 
     def _recount(self) -> Iterator[Finding]:
         bundle, plan = self._bundle, self._bundle.document("plan.json")
@@ -187,6 +190,7 @@ class _Verification:
         yield from oracle_findings(oracle, history)
         samples = list(read_samples(bundle))
         self._raw = Raw(bundle, plan, history, telemetry, samples, oracle)
+        yield from check_rules(self._raw)
 
     def _compare_metrics(self) -> Iterator[Finding]:
         if self._raw is None:

@@ -14,7 +14,6 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 from soakproof.dice import stream
@@ -73,7 +72,9 @@ class LibrarySoak:
         self._samples = samples
         self._progress = progress
         self._settings = {name: one["value"] for name, one in plan["settings"].items()}
-        places = TargetPlaces(run_dir.run_id, run_dir.segment, run_dir.telemetry)
+        places = TargetPlaces(
+            run_dir.run_id, run_dir.segment, run_dir.telemetry, run_dir.target_scratch
+        )
         self._target = Target(plan["target"], tuple(self._settings["target_command"]), places)
         self._hidden = Places.load(run_dir)
         self._asked: Mapping[str, Any] = plan["campaign"]["kv"]
@@ -84,6 +85,8 @@ class LibrarySoak:
             lock_path=self._target.lock_path,
             roles=plan["target"]["cache"]["roles"],
             scratch=run_dir.scratch,
+            protected=plan["target"]["cache"].get("protected", ()),
+            databases=("database", *plan["target"]["cache"].get("integrity", ())),
         )
         self._stopping: str | None = None
         self._until_ns: int | None = None
@@ -109,7 +112,7 @@ class LibrarySoak:
             self._until_ns = time.monotonic_ns() + int(duration_s * 1e9)
         self._crew = Crew(
             self._target.command,
-            self._target.base_env(os.environ),
+            self._target.env(None, os.environ),
             slots=self._settings["workers"],
             deadline_ms=self._asked["deadline_ms"],
             scratch=self._run_dir.scratch,
@@ -435,10 +438,10 @@ class LibrarySoak:
     def _probe(self) -> None:
         cache = self._plan["target"]["cache"]
         found = files_by_role(self._target.cache_folder, cache["roles"])
-        for role in cache["integrity"]:
+        for role in cache.get("integrity", ()):
             for entry in found.get(role, ()):
-                result, tables = integrity(Path(entry.path))
-                size = entry.stat().st_size
+                result, tables = integrity(entry.path)
+                size = entry.path.stat().st_size
                 detail = {"file": entry.name, "role": role, "result": result, "db_bytes": size}
                 self._history.probe("integrity", detail | {"tables": tables})
                 self._progress.say(f"integrity_check of {entry.name}: {result}")
