@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import select
 import shlex
+import signal
+import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ import pytest
 from library_project import LibraryProject, make_library_project
 
 from soakproof.lines import BadLine, decode_history
+from soakproof.rundir import RunDir
 from soakproof.verifier.verify import verify_bundle
 
 pytestmark = pytest.mark.process
@@ -189,3 +194,69 @@ def test_a_changed_answer_in_the_history_breaks_the_bundle(project: LibraryProje
     history.write_bytes(b"".join(lines))
 
     assert 12 == verify_bundle(done.bundle).exit_code
+
+
+def started(project: LibraryProject, *, lines: int) -> subprocess.Popen[str]:
+    """Plan a soak and start it; return once its history has some lines."""
+    planned = project.run_cli(
+        "clean", "--campaign", "library", "--run-id", "cut", "--ops", "400000"
+    )
+    assert 0 == planned.returncode, planned.stderr
+    run = subprocess.Popen(
+        [sys.executable, "-m", "soakproof", "run", "--run-id", "cut"],
+        cwd=project.root,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    history = RunDir(project.root / "_ctx" / "runs" / "cut").history
+    while run.poll() is None:
+        if history.exists() and history.read_bytes().count(b"\n") >= lines:
+            break
+        select.select([], [], [], 0.01)
+    return run
+
+
+def workers_of(project: LibraryProject) -> list[int]:
+    """Return the processes that have the project's cache as theirs."""
+    found = []
+    wanted = f"SOAKPROOF_CACHE={project.root}".encode()
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and wanted in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue  # it ended while we looked
+    return found
+
+
+def test_a_harness_that_is_killed_leaves_a_readable_history_and_no_verdict(
+    project: LibraryProject,
+) -> None:
+    run = started(project, lines=300)
+    run.kill()
+    run.communicate()
+    for stage in ("extract", "gate"):
+        done = project.run_cli(stage, "--run-id", "cut")
+    metrics = json.loads(RunDir(project.root / "_ctx" / "runs" / "cut").metrics.read_bytes())
+
+    assert 11 == done.returncode, done.stderr
+    assert "unfinished" == metrics["run"]["state"]
+    assert 0 == metrics["answers"]["wrong"] == metrics["answers"]["stale"]
+    assert metrics["answers"]["checked"] > 1000
+    until_s = time.monotonic() + 60
+    while workers_of(project):  # they read the end of their input
+        assert time.monotonic() < until_s
+        select.select([], [], [], 0.05)
+
+
+def test_ctrl_c_ends_in_order_and_leaves_nobody(project: LibraryProject) -> None:
+    run = started(project, lines=300)
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate(timeout=120)
+    history = RunDir(project.root / "_ctx" / "runs" / "cut").history
+    last = json.loads(history.read_bytes().splitlines()[-1])
+
+    assert 130 == run.returncode, said
+    assert "interrupted" == last["event"]
+    assert [] == workers_of(project)

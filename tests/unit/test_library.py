@@ -50,7 +50,7 @@ def test_a_value_names_its_write(size: int) -> None:
         value_of(12, "k3", 20)[:-1],
         value_of(12, "k3", 20) + "x",
         value_of(12, "k3", 20)[:15] + value_of(13, "k3", 20)[15:],
-        "１２:k3:0:",
+        "\uff11\uff12:k3:0:",
         "12:k3:",
         "",
         "9" * 40 + ":k3:1:9",

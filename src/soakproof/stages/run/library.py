@@ -222,10 +222,10 @@ class LibrarySoak:
         return self._left()
 
     def _left(self) -> bool:
-        if self._at < len(self._block):
-            return True
         if self._enough():
             return False
+        if self._at < len(self._block):
+            return True
         self._block, self._at = next(self._source, ()), 0
         return bool(self._block)
 
