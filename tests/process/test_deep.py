@@ -196,6 +196,14 @@ def test_a_flag_that_cannot_be_used_is_one_line(
         run_deep(tmp_path, "sound", **flags)
 
 
+def test_a_library_behind_a_worker_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    campaign = Path(__file__).parents[2] / "eval" / "campaigns" / "sqlite_kv.toml"
+    code = main(["deep", "--campaign", str(campaign)])
+
+    assert 2 == code
+    assert "operations: expected a table [operations], found none" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("strace")
 def test_a_point_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--point: expected at most"):
