@@ -88,7 +88,8 @@ def clean(
         MissingInput: one of them is not there.
         EvidenceBroken: the run to be like has another gate than its plan says.
     """
-    campaign = resolve("campaign", flags, environ, default=_default_campaign(project))
+    default = (project.campaign_of(DEFAULT_CAMPAIGN), "the default campaign")
+    campaign = resolve("campaign", flags, environ, default=default)
     files = _read(project, campaign.value, flags) if like is None else _kept(project, like)
     shown = project.relative(files.campaign_path)
     defaults = files.campaign["defaults"]
@@ -141,15 +142,6 @@ def clean(
     schema.check(plan, "plan", run.plan)
     write_json(run.plan, plan)
     return run
-
-
-def _default_campaign(project: Project) -> tuple[str, str]:
-    """Return the campaign that nobody named: the default one, or the only one there is."""
-    if not (project.root / DEFAULT_CAMPAIGN).is_file():
-        there = sorted((project.root / DEFAULT_CAMPAIGN).parent.glob("*.toml"))
-        if len(there) == 1:
-            return project.relative(there[0]), "the only campaign"
-    return DEFAULT_CAMPAIGN, "the default campaign"
 
 
 def _read(project: Project, campaign_name: str, flags: Mapping[str, str | None]) -> _Files:
