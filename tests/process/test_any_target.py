@@ -229,6 +229,7 @@ def test_the_contract_is_told_where_a_campaign_goes_beyond_it(plain: Make) -> No
 
     soaked(mine)
 
+    assert "beyond what the target promises: 3 processes at once" in mine.said
     beyond = mine.document("plan.json")["outside_contract"]
     assert [True, True] == ["same_stat" in beyond[0], "3 processes at once" in beyond[1]]
     assert mine.run("report", "--run-id", "run") == 0
