@@ -27,7 +27,7 @@ from soakproof.places import Places, reveal_plan
 from soakproof.rundir import Project, RunDir, write_bytes, write_json
 from soakproof.targets.beside import run_once
 from soakproof.targets.command import resolve_command
-from soakproof.targets.files import measure
+from soakproof.targets.files import files_by_role, matches
 from soakproof.targets.target import Places as TargetPlaces
 from soakproof.targets.target import Target
 from soakproof.workload.fit import misfits
@@ -289,9 +289,19 @@ def _folder(files: _Files) -> Path:
 
 def _refuse_full_cache(subject: Target, files: _Files) -> None:
     """The cache starts empty, or a run proves nothing of a cold one."""
-    _, counts = measure(subject.cache_folder, files.target["cache"]["roles"])
-    if found := sum(counts.values()):
-        problem = f"expected an empty cache after `prepare`, found {found} files; add `clean`"
+    cache = files.target["cache"]
+    by_role = files_by_role(subject.cache_folder, cache["roles"])
+    found = [
+        file.name
+        for some in by_role.values()
+        for file in some
+        if not any(matches(file.name, glob) for glob in cache.get("protected", ()))
+    ]
+    if found:
+        problem = (
+            f"expected an empty cache after `prepare`, found {len(found)} files, such as "
+            f"{found[0]!r}; add `clean`"
+        )
         raise schema.located(files.target_path, problem, "cache.directory")
 
 
