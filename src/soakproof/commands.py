@@ -226,6 +226,21 @@ def selftest(flags: Flags) -> int:
     return int(told.document["exit_code"])
 
 
+def deep(flags: Flags) -> int:
+    """Let faults meet single system calls, and open every state that a crash can leave."""
+    from soakproof.report.deep_tables import deep_lines
+    from soakproof.stages.deep import deep as stage
+
+    project = Project.find()
+    told = stage(project, flags, os.environ, lambda line: print(line, file=sys.stderr, flush=True))
+    if flags.get("json"):
+        print(json.dumps(told.document, ensure_ascii=False, indent=2))
+    else:
+        print(deep_lines(told.document, **_screen()))
+        print(f"result: {project.relative(told.published or told.path)}")
+    return int(told.document["exit_code"])
+
+
 def verify(flags: Flags) -> int:
     """Check an evidence bundle independently, from its raw lines to its verdict and signature."""
     from soakproof.stages.verify import find_bundle, verified_document, verified_lines
@@ -323,6 +338,7 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "record": record,
     "history": history,
     "selftest": selftest,
+    "deep": deep,
     "repeat": repeat,
     "replay": replay,
     "verify": verify,

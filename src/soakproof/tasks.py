@@ -209,6 +209,32 @@ def selftest(
 
 
 @task
+def deep(
+    _c: Context,
+    campaign: str = "",
+    seed: str = "",
+    target_command: str = "",
+    scan: str = "",
+    point: str = "",
+    max_points: str = "",
+    jobs: str = "",
+    json: bool = False,
+) -> None:
+    """Let faults meet single system calls, and open every state that a crash can leave."""
+    _run(
+        "deep",
+        campaign=campaign,
+        seed=seed,
+        target_command=target_command,
+        scan=scan,
+        point=point,
+        max_points=max_points,
+        jobs=jobs,
+        json=json,
+    )
+
+
+@task
 def repeat(
     _c: Context,
     seeds: str = "",
@@ -260,6 +286,7 @@ _STAGES: Final[tuple[Any, ...]] = (
     compare,
     workorder,
     selftest,
+    deep,
     repeat,
     replay,
     init,
