@@ -102,6 +102,13 @@ def soak(session: nox.Session) -> None:
     session.run("invoke", "soak", *session.posargs, interrupt_timeout=10, terminate_timeout=30)
 
 
+@nox.session(default=False, requires=["wheels"], tags=["soak"], venv_backend="virtualenv")
+def deep(session: nox.Session) -> None:
+    """Let faults meet single system calls (after --: --scan kill --max-points 50 …)."""
+    install_wheels(session)
+    session.run("invoke", "soak.deep", *session.posargs, interrupt_timeout=10, terminate_timeout=30)
+
+
 @nox.session(python=PYTHONS, requires=["wheels"], tags=["check"])
 def tests(session: nox.Session) -> None:
     """Test the installed wheels (after --: arguments for pytest)."""

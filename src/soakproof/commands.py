@@ -154,14 +154,22 @@ def everything(flags: Flags) -> int:
 
 
 def replay(flags: Flags) -> int:
-    """Repeat an earlier run: the same plan, in a run of its own, with all stages."""
-    from soakproof.pipeline import soak
+    """Repeat an earlier run, or soak a case: the same plan, in a run of its own."""
+    from soakproof.pipeline import soak, trial
     from soakproof.stages.replay import find_run
+    from soakproof.workload.settings import ENVIRONMENT
 
     project = Project.find()
-    like = find_run(project, str(flags["run"]))
+    name = str(flags["run"])
+    like = None if Path(name).is_file() else find_run(project, name)
+    given = {"run_id": flags.get("run_id"), **({"case": name} if like is None else {})}
+    # Only the plan, or the case, says what is soaked: no setting of the environment.
+    left = {key: text for key, text in os.environ.items() if key not in ENVIRONMENT.values()}
+    if flags.get("no_record"):
+        run_dir, verdict = trial(project, given, left, like=like)
+        return _told(flags, verdict, {"run": project.relative(run_dir.path)})
     dirty = bool(flags.get("allow_dirty"))
-    soaked = soak(project, flags, os.environ, allow_dirty=dirty, like=like)
+    soaked = soak(project, given, left, allow_dirty=dirty, like=like)
     return _told(flags, soaked.verdict, _places(project, soaked.run_dir, soaked.recorded))
 
 
@@ -178,6 +186,48 @@ def repeat(flags: Flags) -> int:
     else:
         print(done.line())
     return done.exit_code
+
+
+def campaign(flags: Flags) -> int:
+    """Soak seeds times a grid, each point once however often it is interrupted, and sum up."""
+    from soakproof.pipeline import campaign_and_cases
+    from soakproof.report.campaign import campaign_lines
+
+    project = Project.find()
+    done = campaign_and_cases(project, flags, os.environ, _whisper)
+    lines = campaign_lines(done.summary, project.relative(done.book.report))
+    _print(flags, done.summary, lines)
+    return int(done.summary["exit_code"])
+
+
+def shrink(flags: Flags) -> int:
+    """Make a run that failed into the smallest case that fails the same way."""
+    from soakproof.stages.replay import find_run
+    from soakproof.stages.shrink import shrink as stage
+
+    project = Project.find()
+    done = stage(
+        project,
+        find_run(project, str(flags["run"])),
+        flags,
+        os.environ,
+        _whisper,
+    )
+    shown = "" if done.path is None else project.relative(done.path)
+    _print(flags, {"case": shown or None, "soaks": done.soaks, **done.document}, done.lines(shown))
+    return done.exit_code
+
+
+def point(flags: Flags) -> int:
+    """Soak one point of a campaign and write its result; for those that do a campaign's work."""
+    from soakproof.pipeline import one_point
+
+    if not flags.get("out"):
+        raise UsageError("--out: expected the file that takes the result, found nothing")
+    out = Path(str(flags["out"]))
+    verdict = one_point(Project.find(), Path(str(flags["spec"])), out, os.environ)
+    _tell(flags, {"verdict": verdict, "result": str(out)})
+    return 0
 
 
 def history(flags: Flags) -> int:
@@ -224,6 +274,21 @@ def selftest(flags: Flags) -> int:
         print(panel_lines(told.document, **_screen()))
         if told.path is not None:
             print(f"score: {project.relative(told.path)}")
+    return int(told.document["exit_code"])
+
+
+def deep(flags: Flags) -> int:
+    """Let faults meet single system calls, and open every state that a crash can leave."""
+    from soakproof.report.deep_tables import deep_lines
+    from soakproof.stages.deep import deep as stage
+
+    project = Project.find()
+    told = stage(project, flags, os.environ, lambda line: print(line, file=sys.stderr, flush=True))
+    if flags.get("json"):
+        print(json.dumps(told.document, ensure_ascii=False, indent=2))
+    else:
+        print(deep_lines(told.document, **_screen()))
+        print(f"result: {project.relative(told.published or told.path)}")
     return int(told.document["exit_code"])
 
 
@@ -340,7 +405,11 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "record": record,
     "history": history,
     "selftest": selftest,
+    "deep": deep,
     "repeat": repeat,
+    "campaign": campaign,
+    "shrink": shrink,
+    "point": point,
     "replay": replay,
     "verify": verify,
     "compare": compare,
@@ -357,6 +426,11 @@ def _opened(flags: Flags) -> tuple[Project, RunDir]:
     """Return the run of ``--run-id`` or ``RUN_ID``, else the latest."""
     project = Project.find()
     return project, project.open_run(flags.get("run_id") or os.environ.get("RUN_ID") or None)
+
+
+def _whisper(line: str) -> None:
+    """Say how it goes; results go to standard output."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def _print(flags: Flags, document: dict[str, Any], lines: list[str]) -> None:

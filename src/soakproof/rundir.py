@@ -14,6 +14,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -67,9 +68,31 @@ class Project:
         return self.ctx / "runs"
 
     @property
+    def campaigns(self) -> Path:
+        """One folder a campaign of many soaks; not tracked."""
+        return self.ctx / "campaigns"
+
+    @property
     def latest(self) -> Path:
         """A file with the id of the run that was made last."""
         return self.runs / "latest"
+
+    @property
+    def seeds(self) -> Path:
+        """Cases that failed once, one folder a target; tracked, and soaked first."""
+        return self.root / "eval" / "seeds"
+
+    @contextmanager
+    def keeping_latest(self) -> Iterator[None]:
+        """Let ``latest`` name afterwards the run that it names now."""
+        before = self.latest.read_bytes() if self.latest.exists() else None
+        try:
+            yield
+        finally:
+            if before is not None:
+                write_bytes(self.latest, before)
+            else:
+                self.latest.unlink(missing_ok=True)
 
     def published_metrics(self, campaign: str) -> Path:
         """Where the metrics of the last run of a campaign are found.

@@ -7,7 +7,16 @@ from typing import Any
 
 from soakproof.report.cells import code, plain, table, value
 
-__all__ = ["anchors", "contract", "environment", "hashes", "limits", "packages", "settings"]
+__all__ = [
+    "anchors",
+    "contract",
+    "environment",
+    "hashes",
+    "limits",
+    "packages",
+    "settings",
+    "storm_cost",
+]
 
 
 def anchors(found: Mapping[str, Any] | None) -> list[str]:
@@ -56,8 +65,27 @@ def environment(run: Mapping[str, Any]) -> list[str]:
                 f"{cost['max_rss_kb']} KiB"
             ),
         ),
+        *storm_cost(cost),
     )
     return table(("what", "value"), rows)
+
+
+def storm_cost(cost: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what the harness cost while operations ran; nothing of a record without it."""
+    if "storm" not in cost:
+        return []
+    storm = cost["storm"]
+    per_op = storm["cpu_ms_per_op"]
+    said = "yes: the figures show its limit" if storm["bottleneck"] else "no"
+    return [
+        (
+            "the harness while operations ran",
+            f"{'no operation' if per_op is None else f'{per_op:.2f} ms CPU an operation'}, "
+            f"busy {storm['busy_share']:.0%} of the time, "
+            f"{storm['rss_begin_kb']} KiB at first, {storm['rss_end_kb']} KiB at the end",
+        ),
+        ("the harness was the bottleneck", said),
+    ]
 
 
 def packages(run: Mapping[str, Any]) -> list[str]:

@@ -10,8 +10,9 @@ import datetime
 import hashlib
 import itertools
 import shlex
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
@@ -20,8 +21,8 @@ import soakproof
 from soakproof import schema
 from soakproof.checks.contract import outside_contract
 from soakproof.dice import rank
-from soakproof.errors import EvidenceBroken, MissingInput, RunExists
-from soakproof.faults.planning import FaultPlanner
+from soakproof.errors import EvidenceBroken, MissingInput, RunExists, UsageError
+from soakproof.faults.planning import planner_of
 from soakproof.model import MEASURES, SCHEMA_VERSION, Setting, Source
 from soakproof.places import Places, reveal_plan
 from soakproof.rundir import Project, RunDir, write_bytes, write_json
@@ -33,7 +34,8 @@ from soakproof.targets.target import Target
 from soakproof.workload.fit import misfits
 from soakproof.workload.kv import kv_plan
 from soakproof.workload.languages import Language
-from soakproof.workload.schedule import DIGEST_OPS, Workload, digest, schedule
+from soakproof.workload.schedule import DIGEST_OPS, Workload, digest
+from soakproof.workload.script import operations_of
 from soakproof.workload.segment import (
     Segment,
     copy_folder,
@@ -42,6 +44,7 @@ from soakproof.workload.segment import (
     measured,
     module_name,
     prepare_empty,
+    prepare_named,
     prepare_stdlib,
 )
 from soakproof.workload.settings import Bound, resolve, resolve_bound
@@ -63,6 +66,28 @@ class _Files:
     target_sha256: str
     gate_path: Path
     gate: bytes
+    case: _Case | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What a case says in place of the dice; or as a run's plan kept it.
+
+    Args:
+        path: its file, or the plan.
+        script: operations and faults.
+        modules: of the segment.
+        settings: workers and seed.
+        command: the target's, where the case names one.
+        replay: the command that repeats it.
+    """
+
+    path: Path
+    script: dict[str, Any]
+    modules: Sequence[str]
+    settings: Mapping[str, int]
+    command: Sequence[str] | None
+    replay: Sequence[str]
 
 
 def clean(
@@ -76,7 +101,8 @@ def clean(
 
     Args:
         project: whose ``_ctx/runs`` takes the run.
-        flags: ops, workers, seed, duration, campaign, run_id, gate, target_command; text as given.
+        flags: ops, workers, seed, duration, campaign, run_id, gate, target_command, faults, and
+            the path of a case; text as given.
         environ: the environment, for ``OPS`` and its fellows.
         like: take campaign, target and gate as this run's plan keeps them, whatever the files say
             by now.
@@ -91,9 +117,11 @@ def clean(
         EvidenceBroken: the run to be like has another gate than its plan says.
     """
     campaign = resolve("campaign", flags, environ, default=_default_campaign(project))
-    files = _read(project, campaign.value, flags) if like is None else _kept(project, like)
+    files = _files(project, campaign.value, flags, like)
+    only = resolve("faults", flags, {})
+    files = _with_faults(files, only.value)
     shown = project.relative(files.campaign_path)
-    defaults = files.campaign["defaults"]
+    defaults = _defaults(files)
     bound = resolve_bound(flags, environ, campaign_ops=(defaults["ops"], shown))
     workers = resolve("workers", flags, environ, campaign=(defaults["workers"], shown))
     seed = resolve("seed", flags, environ, campaign=(defaults["seed"], shown))
@@ -113,9 +141,9 @@ def clean(
         "campaign": Setting(shown, campaign.source, campaign.origin),
         "gate": _gate_setting(project, files, flags),
         "target_command": command,
+        "faults": only,
     }
-    schedule_sha256, faults = _planned(files, segment, seed.value, bound.ops.value)
-    plan = {
+    plan: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "run_id": run.run_id,
         "created_at_utc": f"{now:%Y-%m-%dT%H:%M:%SZ}",
@@ -129,12 +157,12 @@ def clean(
         "gate_path": project.relative(files.gate_path),
         "gate_sha256": _sha256(run.gate),
         "settings": {name: asdict(setting) for name, setting in settings.items()},
-        "replay_argv": _replay(project, files, bound, workers, seed, command),
+        "replay_argv": _replay(project, files, bound, settings),
         "segment": _segment_document(segment),
+        **({} if files.case is None else {"script": files.case.script}),
         "measures": MEASURES,
-        "schedule_sha256": schedule_sha256,
-        "faults": faults,
     }
+    plan["schedule_sha256"], plan["faults"] = _planned(plan)
     outside = list(outside_contract(files.campaign, files.target, workers.value))
     plan |= {"outside_contract": outside} if outside else {}
     places = Places.of(project, run, (command.value, files.target["command"]))
@@ -143,6 +171,47 @@ def clean(
     schema.check(plan, "plan", run.plan)
     write_json(run.plan, plan)
     return run
+
+
+def _files(
+    project: Project, campaign_name: str, flags: Mapping[str, str | None], like: RunDir | None
+) -> _Files:
+    if like is not None:
+        return _kept(project, like)
+    if not (given := flags.get("case")):
+        return _read(project, campaign_name, flags)
+    case = _read_case(project, Path(given))
+    document = schema.load_json(case.path, "case", hint="")
+    files = _read(project, document["campaign"], flags)
+    return replace(files, campaign=_closing_nothing(files.campaign), case=case)
+
+
+def _closing_nothing(campaign: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a campaign that verifies no work order: a part of it is not what was ordered."""
+    return {name: value for name, value in campaign.items() if name != "work_order"}
+
+
+def _read_case(project: Project, path: Path) -> _Case:
+    """Read a case: a soak whose operations and faults are listed one by one."""
+    path = path.resolve()
+    case = schema.load_json(path, "case", hint="expected a case, as `soakproof shrink` writes them")
+    here = Places({"project": str(project.root), "python": sys.prefix})
+    command = case["target_command"]
+    return _Case(
+        path=path,
+        script=case["script"],
+        modules=case["modules"],
+        settings={"workers": case["workers"], "seed": case["seed"]},
+        command=None if command is None else here.reveal_in(command),
+        replay=["soakproof", "replay", project.relative(path)],
+    )
+
+
+def _defaults(files: _Files) -> Mapping[str, Any]:
+    """Return what holds where neither flag nor environment says: a case's, else the campaign's."""
+    if files.case is None:
+        return dict(files.campaign["defaults"])
+    return {**files.case.settings, "ops": len(files.case.script["operations"])}
 
 
 def _default_campaign(project: Project) -> tuple[str, str]:
@@ -227,6 +296,19 @@ def _kept(project: Project, like: RunDir) -> _Files:
         plan["target_sha256"],
         project.root / plan["gate_path"],
         gate,
+        _kept_case(like, plan) if "script" in plan else None,
+    )
+
+
+def _kept_case(like: RunDir, plan: Mapping[str, Any]) -> _Case:
+    settings = plan["settings"]
+    return _Case(
+        path=like.plan,
+        script=plan["script"],
+        modules=plan["segment"]["modules"],
+        settings={name: settings[name]["value"] for name in ("workers", "seed")},
+        command=None,  # given again as a flag, where it was one
+        replay=plan["replay_argv"],
     )
 
 
@@ -247,6 +329,10 @@ def _command(project: Project, files: _Files, flags: Mapping[str, str | None]) -
         return Setting(
             list(resolve_command(shlex.split(given), flag, project.root)), Source.FLAG, flag
         )
+    if files.case is not None and files.case.command is not None:
+        origin = files.case.path.name
+        command = resolve_command(files.case.command, origin, project.root)
+        return Setting(list(command), Source.FLAG, origin)
     origin = files.target_path.name
     return Setting(
         list(resolve_command(files.target["command"], origin, project.root)),
@@ -289,13 +375,7 @@ def _segment(
     place = TargetPlaces(run.run_id, run.segment, run.telemetry, run.target_scratch)
     subject = Target(target, tuple(command), place)
     if asked["source"] == "stdlib":
-        library = prepare_stdlib(
-            run.segment,
-            count=asked["modules"],
-            exclude=exclude,
-            seed=seed,
-            campaign_path=files.campaign_path,
-        )
+        library = _library(run, files, seed)
         if not {"prepare", "clean", "edits"} & target.keys() and _asks_modules(target):
             return library
     elif asked["source"] == "folder":
@@ -316,6 +396,21 @@ def _segment(
     _refuse_full_cache(subject, files)
     inputs = listed(run.segment, subject.cache_folder)
     return measured(run.segment, inputs, _keys(files, inputs, run.segment, seed))
+
+
+def _library(run: RunDir, files: _Files, seed: int) -> Segment:
+    """Copy modules of the standard library: those that a case names, else as many as asked for."""
+    if files.case is not None:
+        case = files.case
+        return prepare_named(run.segment, modules=case.modules, case_path=case.path)
+    asked = files.campaign["segment"]
+    return prepare_stdlib(
+        run.segment,
+        count=asked["modules"],
+        exclude=asked.get("exclude", ()),
+        seed=seed,
+        campaign_path=files.campaign_path,
+    )
 
 
 def _asks_modules(target: Mapping[str, Any]) -> bool:
@@ -389,31 +484,53 @@ def _segment_document(segment: Segment) -> dict[str, Any]:
     return document
 
 
+def _with_faults(files: _Files, only: str | None) -> _Files:
+    """Return the files with a campaign that has no faults but those of some kinds."""
+    if only is None:
+        return files
+    kinds = only.split("+")
+    faults = files.campaign.get("faults", [])
+    known = sorted({fault["kind"] for fault in faults})
+    unknown = sorted(set(kinds) - set(known))
+    if unknown:
+        message = (
+            f"--faults: expected kinds of {files.campaign_path.name} joined by + "
+            f"({', '.join(known) or 'it has none'}), found {unknown[0]!r}"
+        )
+        raise UsageError(message)
+    left = [fault for fault in faults if fault["kind"] in kinds]
+    return replace(files, campaign={**_closing_nothing(files.campaign), "faults": left})
+
+
 def _replay(
-    project: Project, files: _Files, bound: Bound, workers: Setting, seed: Setting, command: Setting
+    project: Project, files: _Files, bound: Bound, settings: Mapping[str, Setting]
 ) -> list[str]:
+    if files.case is not None:
+        return list(files.case.replay)
     argv = ["soakproof", "all", "--campaign", project.relative(files.campaign_path)]
     if bound.ops.value is not None:
         argv += ["--ops", str(bound.ops.value)]
     else:
         argv += ["--duration", f"{bound.duration_s.value:g}s"]
-    argv += ["--workers", str(workers.value), "--seed", str(seed.value)]
+    argv += ["--workers", str(settings["workers"].value), "--seed", str(settings["seed"].value)]
+    if settings["faults"].value is not None:
+        argv += ["--faults", settings["faults"].value]
+    command = settings["target_command"]
     if command.source is Source.FLAG:
         argv += ["--target-command", shlex.join(command.value)]
     return argv
 
 
-def _planned(
-    files: _Files, segment: Segment, seed: int, ops: int | None
-) -> tuple[str, list[dict[str, Any]]]:
+def _planned(plan: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     """Return the digest of the schedule, and its faults; a soak by time plans them as it goes."""
-    if "worker" in files.target:
-        return kv_plan(files.campaign, seed, ops, DIGEST_OPS)
-    workload = Workload.of(files.campaign, files.target, _segment_document(segment))
-    limit = DIGEST_OPS if ops is None else ops
-    operations = list(itertools.islice(schedule(workload, seed, ops), limit))
-    planner = FaultPlanner(files.campaign.get("faults", ()), seed, workload.writers)
-    faults = planner.plan_all(operations)
+    if "worker" in plan["target"]:
+        settings = plan["settings"]
+        seed, ops = settings["seed"]["value"], settings["ops"]["value"]
+        return kv_plan(plan["campaign"], seed, ops, DIGEST_OPS)
+    workload = Workload.of(plan["campaign"], plan["target"], plan["segment"])
+    ops = plan["settings"]["ops"]["value"]
+    operations = list(itertools.islice(operations_of(plan), DIGEST_OPS if ops is None else ops))
+    faults = planner_of(plan, workload.writers).plan_all(operations)
     listed = [{"fault": one.fault_id, "kind": one.kind, "at_op": one.at_op} for one in faults]
     return digest(operations, faults), [] if ops is None else listed
 

@@ -27,6 +27,7 @@ __all__ = [
     "measured",
     "module_name",
     "prepare_empty",
+    "prepare_named",
     "prepare_stdlib",
     "stdlib_modules",
 ]
@@ -104,13 +105,32 @@ def prepare_stdlib(
     Raises:
         ConfigError: the library has fewer modules than the campaign asks for.
     """
-    root = Path(sysconfig.get_paths()["stdlib"])
     found = dict(stdlib_modules(exclude))
     if len(found) < count:
         problem = f"expected at most {len(found)} (the modules this Python has), found {count}"
         raise ConfigError(campaign_path, problem, key="segment.modules")
     modules = sorted(found, key=lambda name: rank(seed, "module", name))[:count]
-    wanted = {found[name] for name in modules}
+    return _copied(folder, modules, {found[name] for name in modules})
+
+
+def prepare_named(folder: Path, *, modules: Sequence[str], case_path: Path) -> Segment:
+    """Copy these modules of the running Python's library to ``folder``, in this order.
+
+    Raises:
+        ConfigError: the library has no such module.
+    """
+    root = Path(sysconfig.get_paths()["stdlib"])
+    wanted = {name: Path(name.replace(".", "/") + ".py") for name in modules}
+    for name, path in wanted.items():
+        if not (root / path).is_file():
+            python = platform.python_version()
+            problem = f"expected a module of Python {python}'s library, found {name!r}"
+            raise ConfigError(case_path, problem, key="modules")
+    return _copied(folder, modules, set(wanted.values()))
+
+
+def _copied(folder: Path, modules: Sequence[str], wanted: set[Path]) -> Segment:
+    root = Path(sysconfig.get_paths()["stdlib"])
     for relative in list(wanted):
         inits = (parent / "__init__.py" for parent in relative.parents if parent != Path())
         wanted.update(init for init in inits if (root / init).is_file())
@@ -119,7 +139,7 @@ def prepare_stdlib(
         goal.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / relative, goal)
     python = platform.python_version()
-    (folder / "README.md").write_text(_README.format(count=count, python=python), "utf-8")
+    (folder / "README.md").write_text(_README.format(count=len(modules), python=python), "utf-8")
     sha256, files, size = _measure(folder)
     return Segment(tuple(modules), sha256, files, size, python)
 

@@ -18,14 +18,15 @@ from soakproof.checks.quantiles import nearest_rank
 from soakproof.checks.telemetry import PhaseTally, TelemetryTally, hits_seen
 from soakproof.checks.versions import Timeline
 from soakproof.errors import InvalidDocument, MissingInput
-from soakproof.faults.planning import FaultPlanner
+from soakproof.faults.planning import planner_of
 from soakproof.lines import BadLine, decode_history, decode_samples, decode_telemetry
 from soakproof.model import SCHEMA_VERSION, FaultPlan, HistoryLine, Outcome
 from soakproof.rundir import Project, RunDir, write_bytes, write_json
 from soakproof.stages.extract.answers import judge_answers
 from soakproof.stages.extract.library import library_counts
 from soakproof.targets.files import OTHER
-from soakproof.workload.schedule import Workload, schedule
+from soakproof.workload.schedule import Workload
+from soakproof.workload.script import operations_of
 
 __all__ = ["extract"]
 
@@ -171,9 +172,7 @@ def _planned(plan: Mapping[str, Any]) -> list[FaultPlan]:
     if settings["ops"]["value"] is None:
         return []
     workload = Workload.of(plan["campaign"], plan["target"], plan["segment"])
-    seed = settings["seed"]["value"]
-    planner = FaultPlanner(plan["campaign"].get("faults", ()), seed, workload.writers)
-    return planner.plan_all(schedule(workload, seed, settings["ops"]["value"]))
+    return planner_of(plan, workload.writers).plan_all(operations_of(plan))
 
 
 def _telemetry(

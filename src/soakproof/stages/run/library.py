@@ -24,6 +24,7 @@ from soakproof.places import Places
 from soakproof.proc import Ended, processes_that_name
 from soakproof.report.progress import Progress
 from soakproof.rundir import LineWriter, RunDir
+from soakproof.stages.run.cost import Cost
 from soakproof.stages.run.crew import Crew, Member
 from soakproof.stages.run.writing import HistoryWriter
 from soakproof.targets.files import OTHER, files_by_role, integrity, measure
@@ -48,7 +49,7 @@ _PATIENCE: Final = 3
 
 
 class LibrarySoak:
-    """A soak of one plan; :meth:`go` runs it.
+    """A soak of one plan; :meth:`go` runs it, then ``cost`` says what the harness used.
 
     Args:
         plan: the validated plan.
@@ -102,10 +103,12 @@ class LibrarySoak:
         self._next_sample_ns = 0
         self._next_tick_ns = 0
         self._crew: Crew
+        self.cost: dict[str, Any] = {}
 
     def go(self) -> str | None:
         """Run all parts; return the name of the signal that stopped it, if one did."""
         self._run_dir.scratch.mkdir(exist_ok=True)
+        cost = Cost()
         plan_sha256 = hashlib.sha256(self._run_dir.plan.read_bytes()).hexdigest()
         self._history.begin(self._run_dir.run_id, plan_sha256)
         if (duration_s := self._settings["duration_s"]) is not None:
@@ -128,6 +131,7 @@ class LibrarySoak:
                         self._fault.heal()
                 finally:
                     self._crew.close()
+                    self.cost = cost.document(self._done)
         self._sample()
         if self._stopping is None:
             self._probe()
