@@ -153,6 +153,9 @@ ARGUMENTS: Final = {
         "RUN",
         "id or folder of an earlier run; of replay: or a case",
     ),
+    "worker": Argument(
+        frozenset({"conform"}), "CMD", "command line of a worker, in one pair of quotes"
+    ),
     "first": Argument(frozenset({"compare"}), "A", "a run's id, or the folder of a run or bundle"),
     "second": Argument(frozenset({"compare"}), "B", "another"),
     "action": Argument(frozenset({"workorder"}), "ACTION", "status", choices=("status",)),

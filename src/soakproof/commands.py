@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -358,6 +359,22 @@ def open_report(flags: Flags) -> int:
     return 0
 
 
+def conform(flags: Flags) -> int:
+    """Check whether a worker keeps to the protocol; ends with 10 where it does not."""
+    from soakproof.stages.conform import conform as stage
+    from soakproof.targets.command import resolve_command
+
+    try:
+        given = shlex.split(str(flags.get("worker") or ""))
+    except ValueError as problem:
+        raise UsageError(f"conform: expected a command line, found {problem}") from None
+    if not given:
+        raise UsageError("conform: expected the command line of a worker, found none")
+    found = stage(resolve_command(given, "conform"))
+    _print(flags, found.document(), found.lines())
+    return found.exit_code
+
+
 def init(flags: Flags) -> int:
     """Begin in a project: a commented target, campaign and gate; nothing is overwritten."""
     from soakproof.stages.init import init as stage
@@ -399,6 +416,7 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "workorder": workorder,
     "runs": runs,
     "open": open_report,
+    "conform": conform,
     "init": init,
 }
 """Command → what it does."""

@@ -350,7 +350,11 @@ class ChainedLineWriter(LineWriter):
 
     def write(self, line: object) -> None:
         """Append a dataclass (fields that are ``None`` left out) as one line of the chain."""
-        body = self._hide(as_json(line, compact=True).removesuffix(b"}\n"))
+        self.write_json_object(as_json(line, compact=True).removesuffix(b"\n"))
+
+    def write_json_object(self, data: bytes) -> None:
+        """Append a JSON object that is encoded already, on one line, as a line of the chain."""
+        body = self._hide(data.removesuffix(b"}"))
         self._head = hashlib.sha256(self._head + body).digest()
         self._append(b'%b,"chain":"%b"}\n' % (body, self._head.hex()[:16].encode()))
 

@@ -353,6 +353,12 @@ def replay(
     _run("replay", run=run, run_id=run_id, allow_dirty=allow_dirty, no_record=no_record, json=json)
 
 
+@task(positional=["worker"])
+def conform(_c: Context, worker: str, json: bool = False) -> None:
+    """Check whether a worker keeps to the protocol."""
+    _run("conform", worker=worker, json=json)
+
+
 _STAGES: Final[tuple[Any, ...]] = (
     clean,
     anchors,
@@ -375,6 +381,7 @@ _STAGES: Final[tuple[Any, ...]] = (
     shrink,
     point,
     replay,
+    conform,
     init,
 )
 for _stage in _STAGES:

@@ -186,6 +186,11 @@ def hashes(
 
 
 def _answers_limit(metrics: Mapping[str, Any]) -> str:
+    if metrics["answers"]["oracle"] == "model":
+        return (
+            "- Right means: some order of the operations explains it; an error that looks like "
+            "another order of them is not noticed."
+        )
     if metrics["answers"]["oracle"] == "asked":
         return (
             "- Right means: what the same tool answers without its cache; an error that it makes "

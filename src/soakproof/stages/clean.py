@@ -32,6 +32,7 @@ from soakproof.targets.files import measure
 from soakproof.targets.target import Places as TargetPlaces
 from soakproof.targets.target import Target
 from soakproof.workload.fit import misfits
+from soakproof.workload.kv import kv_plan
 from soakproof.workload.languages import Language
 from soakproof.workload.schedule import DIGEST_OPS, Workload, digest
 from soakproof.workload.script import operations_of
@@ -42,6 +43,7 @@ from soakproof.workload.segment import (
     listed,
     measured,
     module_name,
+    prepare_empty,
     prepare_named,
     prepare_stdlib,
 )
@@ -231,9 +233,7 @@ def _read(project: Project, campaign_name: str, flags: Mapping[str, str | None])
     else:
         gate_path = (campaign_path.parent / campaign["gate"]).resolve()
     schema.load_toml(gate_path, "gate", hint=f"it is named in {campaign_path}")
-    for misfit in misfits(campaign, target):
-        path = campaign_path if misfit.file == "campaign" else target_path
-        raise schema.located(path, misfit.problem, misfit.key)
+    _refuse_misfits(campaign_path, campaign, target_path, target)
     return _Files(
         campaign_path,
         campaign,
@@ -244,6 +244,40 @@ def _read(project: Project, campaign_name: str, flags: Mapping[str, str | None])
         gate_path,
         gate_path.read_bytes(),
     )
+
+
+def _refuse_misfits(
+    campaign_path: Path, campaign: dict[str, Any], target_path: Path, target: dict[str, Any]
+) -> None:
+    """Refuse a campaign that asks its target for what it has not."""
+    library = "worker" in target
+    if library != ("kv" in campaign):
+        wanted = "a table [kv]" if library else "tables [segment] and [workload]"
+        what = "a library behind a worker" if library else "a command line"
+        problem = f"expected {wanted}, for {target_path.name} is {what}, found none"
+        raise schema.located(campaign_path, problem, "kv" if library else "workload")
+    if not library:
+        for misfit in misfits(campaign, target):
+            path = campaign_path if misfit.file == "campaign" else target_path
+            raise schema.located(path, misfit.problem, misfit.key)
+        return
+    known = target["worker"]["operations"]
+    unknown = sorted(set(campaign["kv"]["mix"]) - set(known))
+    if unknown:
+        shown = ", ".join(sorted(known))
+        problem = f"expected operations of {target_path.name} ({shown}), found {unknown[0]!r}"
+        raise schema.located(campaign_path, problem, "kv.mix")
+    _refuse_odd_numbers(campaign_path, campaign["kv"])
+
+
+def _refuse_odd_numbers(campaign_path: Path, asked: dict[str, Any]) -> None:
+    if "incr" in asked["mix"] and not asked["counters"]:
+        problem = "expected at least 1, for the mix has incr, found 0"
+        raise schema.located(campaign_path, problem, "kv.counters")
+    low, high = asked["value_bytes"]
+    if low > high:
+        problem = f"expected the least before the most, found {[low, high]}"
+        raise schema.located(campaign_path, problem, "kv.value_bytes")
 
 
 def _kept(project: Project, like: RunDir) -> _Files:
@@ -334,6 +368,8 @@ def _segment(
     run: RunDir, files: _Files, seed: int, command: list[str], environ: Mapping[str, str]
 ) -> Segment:
     """Make the segment, run the target's own preparation in it, and say which keys there are."""
+    if "worker" in files.target:
+        return prepare_empty(run.segment)
     asked, target = files.campaign["segment"], files.target
     exclude = asked.get("exclude", ())
     place = TargetPlaces(run.run_id, run.segment, run.telemetry, run.target_scratch)
@@ -487,8 +523,10 @@ def _replay(
 
 def _planned(plan: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     """Return the digest of the schedule, and its faults; a soak by time plans them as it goes."""
-    workload = Workload.of(plan["campaign"], plan["target"], plan["segment"])
     ops = plan["settings"]["ops"]["value"]
+    if "worker" in plan["target"]:
+        return kv_plan(plan["campaign"], plan["settings"]["seed"]["value"], ops, DIGEST_OPS)
+    workload = Workload.of(plan["campaign"], plan["target"], plan["segment"])
     operations = list(itertools.islice(operations_of(plan), DIGEST_OPS if ops is None else ops))
     faults = planner_of(plan, workload.writers).plan_all(operations)
     listed = [{"fault": one.fault_id, "kind": one.kind, "at_op": one.at_op} for one in faults]

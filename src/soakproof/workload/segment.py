@@ -27,6 +27,7 @@ __all__ = [
     "listed",
     "measured",
     "module_name",
+    "prepare_empty",
     "prepare_named",
     "prepare_stdlib",
     "stdlib_modules",
@@ -65,6 +66,13 @@ class Segment:
     bytes: int
     python: str
     inputs: Mapping[str, str] = field(default_factory=dict)
+
+
+def prepare_empty(folder: Path) -> Segment:
+    """Make a segment without code: a library is asked about nothing but its keys."""
+    folder.mkdir()
+    nothing = hashlib.sha256(b"").hexdigest()
+    return Segment((), nothing, 0, 0, platform.python_version())
 
 
 def stdlib_modules(exclude: Sequence[str]) -> Iterator[tuple[str, Path]]:

@@ -23,6 +23,7 @@ from soakproof.model import SCHEMA_VERSION
 from soakproof.places import Places, reveal_plan
 from soakproof.report.progress import Progress
 from soakproof.rundir import ChainedLineWriter, LineWriter, Project, RunDir, write_json
+from soakproof.stages.run.library import LibrarySoak
 from soakproof.stages.run.soak import Soak
 from soakproof.stages.run.writing import HistoryWriter
 from soakproof.targets.command import about
@@ -57,7 +58,8 @@ def run(project: Project, run_dir: RunDir) -> None:
         LineWriter(run_dir.samples) as samples,
         Progress(run_dir.log, total=total, duration_s=duration_s) as progress,
     ):
-        soak = Soak(plan, run_dir, HistoryWriter(lines), samples, progress)
+        kind = LibrarySoak if "worker" in plan["target"] else Soak
+        soak = kind(plan, run_dir, HistoryWriter(lines), samples, progress)
         stopped_by = soak.go()
         if soak.cost["bottleneck"]:
             progress.say(
