@@ -121,7 +121,6 @@ class LibrarySoak:
             scratch=self._run_dir.scratch,
             listener=self,
         )
-        cost = Cost()
         with self._signals():
             try:
                 self._parts()
