@@ -148,13 +148,13 @@ ARGUMENTS: Final = {
     "bundle": Argument(
         frozenset({"verify"}), "DIR", "folder of an evidence bundle, or the id of a recorded run"
     ),
+    "worker": Argument(
+        frozenset({"conform"}), "CMD", "command line of a worker, in one pair of quotes"
+    ),
     "run": Argument(
         frozenset({"replay", "shrink"}),
         "RUN",
         "id or folder of an earlier run; of replay: or a case",
-    ),
-    "worker": Argument(
-        frozenset({"conform"}), "CMD", "command line of a worker, in one pair of quotes"
     ),
     "first": Argument(frozenset({"compare"}), "A", "a run's id, or the folder of a run or bundle"),
     "second": Argument(frozenset({"compare"}), "B", "another"),

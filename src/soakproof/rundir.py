@@ -101,6 +101,17 @@ class Project:
         """
         return self.ctx / "metrics" / f"{_PUBLISHED.get(campaign, campaign)}.json"
 
+    def campaign_of(self, default: str) -> str:
+        """Return the campaign that is meant where nobody names one.
+
+        Args:
+            default: its path from the root; where that is not there, the only one there is.
+        """
+        path = self.root / default
+        there = sorted(path.parent.glob("*.toml"))
+        only = not path.is_file() and len(there) == 1
+        return self.relative(there[0]) if only else default
+
     @property
     def evidence(self) -> Path:
         """One bundle a recorded run."""

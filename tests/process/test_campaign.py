@@ -125,3 +125,19 @@ def test_bad_input_is_one_clear_line(soaker: Make, given: tuple[str, ...], words
     assert (2, 1) == (done.returncode, len(done.stderr.strip().splitlines())), done.stderr
     assert words in done.stderr
     assert not (sound.root / "_ctx" / "campaigns").exists()
+
+
+def test_a_part_of_a_campaign_closes_no_work_order(soaker: Make) -> None:
+    sound = soaker()
+    path = sound.root / "eval" / "campaigns" / "toy.toml"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("target =", 'work_order = "WO-P3.0"\ntarget =', 1), "utf-8")
+
+    assert 0 == sound("clean", "--campaign", "toy").returncode
+    assert "WO-P3.0" == sound.document("plan.json")["campaign"]["work_order"]
+    assert 0 == sound("clean", "--campaign", "toy", "--faults", "lock_hold").returncode
+    plan = sound.document("plan.json")
+    assert "work_order" not in plan["campaign"]
+    assert ["--faults", "lock_hold"] == plan["replay_argv"][-2:]
+    refused = sound("clean", "--campaign", "toy", "--faults", "kill")
+    assert (2, True) == (refused.returncode, "--faults: expected kinds" in refused.stderr)

@@ -26,7 +26,10 @@ pytestmark = pytest.mark.process
 
 Make = Callable[..., Soaker]
 HANG_GUARD_S = 300
-NAMESPACE, HERE, THERE = "soakproof", "10.213.77.1", "10.213.77.2"
+OURS = os.getpid() % 50_000  # two of these tests may run on one machine
+NAMESPACE, CABLE = f"soakproof-{OURS}", f"soak{OURS}"
+NETWORK = f"10.{200 + OURS % 50}.{OURS // 200}"
+HERE, THERE = f"{NETWORK}.1", f"{NETWORK}.2"
 
 
 @dataclass
@@ -90,14 +93,25 @@ def there(tmp_path: Path) -> Iterator[Host]:
     subprocess.run(["ip", "netns", "del", NAMESPACE], check=False, capture_output=True)
     try:
         ip("netns", "add", NAMESPACE)
-        ip("link", "add", "soak0", "type", "veth", "peer", "name", "soak1", "netns", NAMESPACE)
+        ip(
+            "link",
+            "add",
+            f"{CABLE}a",
+            "type",
+            "veth",
+            "peer",
+            "name",
+            f"{CABLE}b",
+            "netns",
+            NAMESPACE,
+        )
     except subprocess.CalledProcessError as problem:
         subprocess.run(["ip", "netns", "del", NAMESPACE], check=False, capture_output=True)
         pytest.skip(f"no network namespace here: {problem.stderr.decode().strip()}")
-    ip("addr", "add", f"{HERE}/24", "dev", "soak0")
-    ip("link", "set", "soak0", "up")
-    ip("-n", NAMESPACE, "addr", "add", f"{THERE}/24", "dev", "soak1")
-    ip("-n", NAMESPACE, "link", "set", "soak1", "up")
+    ip("addr", "add", f"{HERE}/24", "dev", f"{CABLE}a")
+    ip("link", "set", f"{CABLE}a", "up")
+    ip("-n", NAMESPACE, "addr", "add", f"{THERE}/24", "dev", f"{CABLE}b")
+    ip("-n", NAMESPACE, "link", "set", f"{CABLE}b", "up")
     ip("-n", NAMESPACE, "link", "set", "lo", "up")
     host = Host(THERE, ("ip", "netns", "exec", NAMESPACE), tmp_path / "cluster")
     yield host

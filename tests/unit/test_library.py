@@ -13,6 +13,7 @@ from kv_histories import Event, feed
 from soakproof.checks.kv_findings import FindingsFold
 from soakproof.checks.kv_ledger import KvLedger
 from soakproof.model import HistoryLine, Phase
+from soakproof.report.history_text import Choice, choose, tell
 from soakproof.rundir import ChainedLineWriter
 from soakproof.stages.run.writing import HistoryWriter
 from soakproof.targets.worker import BadHello, LineBuffer, decode_hello
@@ -224,3 +225,18 @@ def test_a_history_of_many_on_a_line_is_chained_and_readable_to_its_last_line(
         }
         assert [[1, "set", "k0", 5], [2, "get", "k0"]] == last["ops"]
         assert list(last)[-1] == "chain"
+
+
+def test_of_a_line_with_many_operations_those_that_are_asked_for_are_told() -> None:
+    lines = [
+        line(0, "invoke", [[1, "set", "k0", 5], [2, "get", "k1"]], phase="cold"),
+        line(1, "ok", [[1, True], [2, None]]),
+        line(2, "invoke", [[3, "get", "k1"]], phase="cold"),
+    ]
+
+    def told(choice: Choice) -> list[str]:
+        return [text.split(": ", 1)[1] for text in tell(choose(lines, choice), 0)]
+
+    assert ["2 get k1", "2 None", "3 get k1"] == told(Choice(key="k1"))
+    assert ["1 set k0 5", "1 True"] == told(Choice(op="op-000001"))
+    assert 3 == len(told(Choice()))

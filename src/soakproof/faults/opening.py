@@ -26,11 +26,11 @@ _BUFFER_BYTES: Final = 65536
 
 
 class Openings:
-    """Watches a folder from now on.
+    """Watches a folder, with the folders that are in it by now, from now on.
 
     Args:
         folder: the folder; it has to be there.
-        names: which of its files count; empty: all.
+        names: which of its files count, by their names alone; empty: all.
 
     Raises:
         OSError: it cannot be watched.
@@ -40,10 +40,12 @@ class Openings:
         libc = ctypes.CDLL(None, use_errno=True)
         self._names = frozenset(names)
         self._fd: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        if self._fd < 0 or libc.inotify_add_watch(self._fd, os.fsencode(folder), _IN_OPEN) < 0:
-            number = ctypes.get_errno()
-            self.close()
-            raise OSError(number, os.strerror(number), str(folder))
+        places = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
+        for place in places:
+            if self._fd < 0 or libc.inotify_add_watch(self._fd, os.fsencode(place), _IN_OPEN) < 0:
+                number = ctypes.get_errno()
+                self.close()
+                raise OSError(number, os.strerror(number), str(place))
 
     def seen(self) -> list[str]:
         """Return the names of files opened since last asked; never waits."""

@@ -222,6 +222,10 @@ def limits(plan: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
             "and events against operations are counted by the harness."
         ),
         _answers_limit(metrics),
+        *(
+            f"- Beyond what the target promises: {plain(one)}."
+            for one in plan.get("outside_contract", ())
+        ),
         "- `integrity_check` looks at the structure; a value altered inside a row passes it.",
         "- Latency is shown and not judged.",
     ]

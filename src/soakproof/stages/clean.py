@@ -28,7 +28,7 @@ from soakproof.places import Places, reveal_plan
 from soakproof.rundir import Project, RunDir, write_bytes, write_json
 from soakproof.targets.beside import run_once
 from soakproof.targets.command import resolve_command
-from soakproof.targets.files import measure
+from soakproof.targets.files import files_by_role, matches
 from soakproof.targets.target import Places as TargetPlaces
 from soakproof.targets.target import Target
 from soakproof.workload.fit import misfits
@@ -116,7 +116,8 @@ def clean(
         MissingInput: one of them is not there.
         EvidenceBroken: the run to be like has another gate than its plan says.
     """
-    campaign = resolve("campaign", flags, environ, default=_default_campaign(project))
+    default = (project.campaign_of(DEFAULT_CAMPAIGN), "the default campaign")
+    campaign = resolve("campaign", flags, environ, default=default)
     files = _files(project, campaign.value, flags, like)
     only = resolve("faults", flags, {})
     files = _with_faults(files, only.value)
@@ -212,15 +213,6 @@ def _defaults(files: _Files) -> Mapping[str, Any]:
     if files.case is None:
         return dict(files.campaign["defaults"])
     return {**files.case.settings, "ops": len(files.case.script["operations"])}
-
-
-def _default_campaign(project: Project) -> tuple[str, str]:
-    """Return the campaign that nobody named: the default one, or the only one there is."""
-    if not (project.root / DEFAULT_CAMPAIGN).is_file():
-        there = sorted((project.root / DEFAULT_CAMPAIGN).parent.glob("*.toml"))
-        if len(there) == 1:
-            return project.relative(there[0]), "the only campaign"
-    return DEFAULT_CAMPAIGN, "the default campaign"
 
 
 def _read(project: Project, campaign_name: str, flags: Mapping[str, str | None]) -> _Files:
@@ -428,9 +420,19 @@ def _folder(files: _Files) -> Path:
 
 def _refuse_full_cache(subject: Target, files: _Files) -> None:
     """The cache starts empty, or a run proves nothing of a cold one."""
-    _, counts = measure(subject.cache_folder, files.target["cache"]["roles"])
-    if found := sum(counts.values()):
-        problem = f"expected an empty cache after `prepare`, found {found} files; add `clean`"
+    cache = files.target["cache"]
+    by_role = files_by_role(subject.cache_folder, cache["roles"])
+    found = [
+        file.name
+        for some in by_role.values()
+        for file in some
+        if not any(matches(file.name, glob) for glob in cache.get("protected", ()))
+    ]
+    if found:
+        problem = (
+            f"expected an empty cache after `prepare`, found {len(found)} files, such as "
+            f"{found[0]!r}; add `clean`"
+        )
         raise schema.located(files.target_path, problem, "cache.directory")
 
 

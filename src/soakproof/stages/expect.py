@@ -113,6 +113,8 @@ def _oracle(project: Project, run_dir: RunDir, plan: Mapping[str, Any]) -> Oracl
     if "about" in target:
         package_dir = Path(about(command, target["about"])["package_dir"])
     name = identity(command, package_dir)
+    if package_dir is None:  # its code may change and its command stay: nothing is kept across runs
+        name = f"{name} {run_dir.run_id}"
     return Oracle(target, command, name, project.ctx / "oracle", run_dir.answers)
 
 

@@ -114,7 +114,7 @@ def repeat(
     latest = project.latest.read_bytes() if project.latest.exists() else None
     try:
         with OwnCommands(clean_env) as commands:
-            soaker = _Soaker(project, commands, _passed_on(flags))
+            soaker = _Soaker(project, commands, _passed_on(project, flags))
             told = []
             for one in soaker.go(seeds, int(jobs)):
                 told.append(one)
@@ -124,8 +124,9 @@ def repeat(
     return Repeated(tuple(sorted(told, key=lambda one: seeds.index(one.seed))))
 
 
-def _passed_on(flags: Mapping[str, str | None]) -> list[str]:
-    wanted = {**flags, "campaign": flags.get("campaign") or FAULTS_CAMPAIGN}
+def _passed_on(project: Project, flags: Mapping[str, str | None]) -> list[str]:
+    campaign = flags.get("campaign") or project.campaign_of(FAULTS_CAMPAIGN)
+    wanted = {**flags, "campaign": campaign}
     given = ((name, wanted.get(name)) for name in _PASSED_ON)
     pairs = [(f"--{name.replace('_', '-')}", text) for name, text in given if text]
     return [part for pair in pairs for part in pair]

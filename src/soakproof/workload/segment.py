@@ -7,6 +7,7 @@ the standard library, a folder beside the campaign, or files written from templa
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import shutil
 import sysconfig
@@ -81,8 +82,13 @@ def stdlib_modules(exclude: Sequence[str]) -> Iterator[tuple[str, Path]]:
     """
     root = Path(sysconfig.get_paths()["stdlib"])
     left_out = _NEVER | set(exclude)
-    for path in sorted(root.rglob("*.py")):
-        relative = path.relative_to(root)
+    found = []
+    for folder, below, files in os.walk(root):
+        # What is left out is not even looked at: site-packages is larger than the library.
+        below[:] = [name for name in below if name not in left_out]
+        here = Path(folder).relative_to(root)
+        found += [here / name for name in files]
+    for relative in sorted(found):
         name = module_name(relative.as_posix())
         if name is not None and left_out.isdisjoint(name.split(".")):
             yield name, relative

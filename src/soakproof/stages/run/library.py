@@ -108,6 +108,7 @@ class LibrarySoak:
     def go(self) -> str | None:
         """Run all parts; return the name of the signal that stopped it, if one did."""
         self._run_dir.scratch.mkdir(exist_ok=True)
+        cost = Cost()
         plan_sha256 = hashlib.sha256(self._run_dir.plan.read_bytes()).hexdigest()
         self._history.begin(self._run_dir.run_id, plan_sha256)
         if (duration_s := self._settings["duration_s"]) is not None:
@@ -120,7 +121,6 @@ class LibrarySoak:
             scratch=self._run_dir.scratch,
             listener=self,
         )
-        cost = Cost()
         with self._signals():
             try:
                 self._parts()
@@ -131,7 +131,7 @@ class LibrarySoak:
                         self._fault.heal()
                 finally:
                     self._crew.close()
-        self.cost = cost.document(self._done)
+                    self.cost = cost.document(self._done)
         self._sample()
         if self._stopping is None:
             self._probe()

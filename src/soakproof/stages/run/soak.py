@@ -89,6 +89,8 @@ class Soak:
         plan_sha256 = hashlib.sha256(self._run_dir.plan.read_bytes()).hexdigest()
         self._history.begin(self._run_dir.run_id, plan_sha256)
         cost = Cost()
+        for one in self._plan.get("outside_contract", ()):
+            self._progress.say(f"beyond what the target promises: {one}")
         storm = Storm(
             slots=self._settings["workers"],
             deadline_ms=self._plan["campaign"]["workload"]["deadline_ms"],
