@@ -6,6 +6,7 @@ Results go to standard output, talk to standard error.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ class Argument:
         help: what it says.
         choices: all that it may be; empty: anything.
         optional: it may be left out.
+        many: there may be several, or none; a command gets them as a shell would write them.
     """
 
     commands: frozenset[str]
@@ -53,6 +55,7 @@ class Argument:
     help: str
     choices: tuple[str, ...] = ()
     optional: bool = False
+    many: bool = False
 
 
 _PLANNING: Final = frozenset({"all", "clean"})
@@ -63,7 +66,7 @@ _CAMPAIGN: Final = frozenset({"campaign"})
 _SHRINK: Final = frozenset({"shrink"})
 _DEEP: Final = frozenset({"deep"})
 _WORKING: Final = frozenset(
-    {"anchors", "run", "expect", "extract", "gate", "report", "record", "history"}
+    {"anchors", "run", "expect", "extract", "gate", "report", "record", "history", "tally"}
 )
 _READING: Final = frozenset({"history"})
 
@@ -89,9 +92,10 @@ FLAGS: Final = {
     "gate": Flag(_PLANNING | _MANY | {"gate"}, "FILE", "gate file in place of the campaign's"),
     "in": Flag(frozenset({"gate"}), "FILE", "judge this metrics file; writes no verdict.json"),
     "out": Flag(
-        frozenset({"extract", "point", "shrink"}),
+        frozenset({"extract", "point", "shrink", "tally"}),
         "FILE",
-        "publish the metrics here, not in _ctx/metrics/; of point: its result; of shrink: the case",
+        "publish the metrics here, not in _ctx/metrics/; of point: its result; of shrink: the "
+        "case; of tally: the counts",
     ),
     "faults": Flag(_PLANNING, "KINDS", "only these of the campaign's faults: kill+lock_hold"),
     "key": Flag(_READING, "KEY", "only lines about this module or query"),
@@ -130,9 +134,10 @@ FLAGS: Final = {
     "keep": Flag(_CAMPAIGN, "N", "keep at most so many runs (default: 50)"),
     "only": Flag(_PANEL, "NAMES", "these of the panel, with commas between"),
     "jobs": Flag(
-        _MANY | _SHRINK | _DEEP,
+        _MANY | _SHRINK | _DEEP | {"tally"},
         "N",
-        "soaks or points at once (default: one a processor; of repeat, campaign, shrink: 1)",
+        "soaks, points or processes at once (default: one a processor; of repeat, campaign, "
+        "shrink: 1)",
     ),
     "scan": Flag(_DEEP, "NAME", "only this: calibration, kill, error, short, stop or crash"),
     "point": Flag(_DEEP, "N", "only this point of the scan, to see it again"),
@@ -162,6 +167,12 @@ ARGUMENTS: Final = {
     "folder": Argument(
         frozenset({"init"}), "DIR", "the project's folder (default: this one)", optional=True
     ),
+    "files": Argument(
+        frozenset({"tally"}),
+        "FILES",
+        "files of lines, also gzip and zstd, or patterns of them (default: those of a run)",
+        many=True,
+    ),
     "order": Argument(frozenset({"workorder"}), "ID", "a work order (default: all)", optional=True),
 }
 """What commands take without a dash, once, for the parser and for the documentation's test."""
@@ -187,7 +198,7 @@ def parser() -> argparse.ArgumentParser:
                     metavar=argument.metavar,
                     help=argument.help,
                     choices=argument.choices or None,
-                    nargs="?" if argument.optional else None,
+                    nargs="*" if argument.many else "?" if argument.optional else None,
                 )
         for flag, spec in FLAGS.items():
             if name not in spec.commands:
@@ -210,8 +221,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the process's exit code."""
     given = vars(parser().parse_args(argv))
     command = COMMANDS[given.pop("command")]
-    given = {name: " ".join(x) if isinstance(x, list) else x for name, x in given.items()}
+    given = {name: _one_text(name, x) for name, x in given.items()}
     return guarded(lambda: command(given))
+
+
+def _one_text(name: str, value: str | list[str] | None) -> str | None:
+    if not isinstance(value, list):
+        return value
+    return shlex.join(value) if name in ARGUMENTS else " ".join(value)
 
 
 def entry() -> None:

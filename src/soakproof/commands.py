@@ -259,6 +259,24 @@ def history(flags: Flags) -> int:
     return 0
 
 
+def tally(flags: Flags) -> int:
+    """Count lines of history and telemetry, however many; exit 10 where one cannot be read."""
+    from soakproof.bulk.document import exit_code, lines
+    from soakproof.stages.tally import tally as stage
+    from soakproof.stages.tally import tally_run
+
+    jobs, out = flags.get("jobs"), Path(given) if (given := flags.get("out")) else None
+    if files := shlex.split(flags.get("files") or ""):
+        if flags.get("run_id"):
+            raise UsageError("tally: expected files or --run-id, found both; leave one of them out")
+        told = stage(files, jobs, out)
+    else:
+        project, run_dir = _opened(flags)
+        told = tally_run(project, run_dir, jobs, out)
+    _print(flags, told, lines(told))
+    return exit_code(told)
+
+
 def selftest(flags: Flags) -> int:
     """Soak planted defects; ends with 10 unless each is caught, for its reason."""
     from soakproof.report.panel import panel_lines, row_line
@@ -404,6 +422,7 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "report": report,
     "record": record,
     "history": history,
+    "tally": tally,
     "selftest": selftest,
     "deep": deep,
     "repeat": repeat,

@@ -18,7 +18,15 @@ import msgspec
 from soakproof.model import Expected, HistoryLine, Sample, TelemetryEvent
 from soakproof.rundir import read_lines
 
-__all__ = ["BadLine", "decode_expected", "decode_history", "decode_samples", "decode_telemetry"]
+__all__ = [
+    "BadLine",
+    "decode_expected",
+    "decode_history",
+    "decode_samples",
+    "decode_telemetry",
+    "strict_struct",
+    "why_unreadable",
+]
 
 T = TypeVar("T")
 
@@ -59,7 +67,7 @@ def decode_samples(path: Path) -> Iterator[Sample | BadLine]:
 
 
 def _decode(path: Path, kind: type[T]) -> Iterator[T | BadLine]:
-    decoder, strict = msgspec.json.Decoder(kind), _strict(kind)
+    decoder, strict = msgspec.json.Decoder(kind), msgspec.json.Decoder(strict_struct(kind))
     for number, line, whole in read_lines(path):
         try:
             # msgspec skips fields it does not know without looking at their bytes.
@@ -68,24 +76,38 @@ def _decode(path: Path, kind: type[T]) -> Iterator[T | BadLine]:
             strict.decode(line)
             yield decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-            torn = "" if whole else "torn: the line does not end; "
-            size = f" ({len(line)} bytes)" if len(line) > _SHOWN_CHARS else ""
-            yield BadLine(number, f"{torn}{str(problem)[:_SHOWN_CHARS]}{size}")
+            yield BadLine(number, why_unreadable(problem, len(line), whole=whole))
 
 
-def _strict(kind: Any) -> msgspec.json.Decoder[msgspec.Struct]:  # noqa: ANN401 - a dataclass
-    """Return a decoder that refuses fields which the type does not know.
+def why_unreadable(problem: Exception, line_bytes: int, *, whole: bool) -> str:
+    """Return what is wrong with a line, in a sentence that is short whatever the line holds."""
+    torn = "" if whole else "torn: the line does not end; "
+    size = f" ({line_bytes} bytes)" if line_bytes > _SHOWN_CHARS else ""
+    return f"{torn}{str(problem)[:_SHOWN_CHARS]}{size}"
+
+
+def strict_struct(kind: Any, **types: Any) -> type[msgspec.Struct]:  # noqa: ANN401 - dataclass, types
+    """Return a struct of a dataclass's fields that refuses fields which the dataclass lacks.
 
     msgspec passes over unknown fields of dataclasses; a struct of the same fields can forbid them.
+
+    Args:
+        kind: the dataclass.
+        types: fields of which less is wanted, with the type that they are read as instead; it can
+            be made without arguments.
     """
     hints = typing.get_type_hints(kind)
     fields: list[tuple[str, Any, Any]] = []
     for item in dataclasses.fields(kind):
         default: Any = msgspec.NODEFAULT
-        if item.default is not dataclasses.MISSING:
+        if item.name in types and item.default_factory is not dataclasses.MISSING:
+            default = msgspec.field(default_factory=types[item.name])
+        elif item.default is not dataclasses.MISSING:
             default = item.default
         elif item.default_factory is not dataclasses.MISSING:
             default = msgspec.field(default_factory=item.default_factory)
-        fields.append((item.name, hints[item.name], default))
-    struct = msgspec.defstruct(kind.__name__, fields, kw_only=True, forbid_unknown_fields=True)
-    return msgspec.json.Decoder(struct)
+        fields.append((item.name, types.get(item.name, hints[item.name]), default))
+    # What is decoded from a line holds no circles, so the garbage collector need not look at it.
+    return msgspec.defstruct(
+        kind.__name__, fields, kw_only=True, forbid_unknown_fields=True, gc=False
+    )

@@ -46,6 +46,7 @@ NAMES: Final = (
     "sample",
     "selftest",
     "statement",
+    "tally",
     "target",
     "telemetry-event",
     "verdict",

@@ -112,6 +112,19 @@ def history(
     _run("history", run_id=run_id, key=key, op=op, around=around, fault=fault, json=json)
 
 
+@task(positional=["files"])
+def tally(
+    _c: Context,
+    files: str = "",
+    run_id: str = "",
+    jobs: str = "",
+    out: str = "",
+    json: bool = False,
+) -> None:
+    """Count lines of history and telemetry, however many; exit 10 where one cannot be read."""
+    _run("tally", files=files, run_id=run_id, jobs=jobs, out=out, json=json)
+
+
 @task
 def runs(_c: Context, json: bool = False) -> None:
     """List the stored runs: time, campaign, seed, operations, verdict."""
@@ -369,6 +382,7 @@ _STAGES: Final[tuple[Any, ...]] = (
     report,
     record,
     history,
+    tally,
     runs,
     open_,
     verify,
