@@ -144,6 +144,9 @@ FLAGS: Final = {
     "max_points": Flag(
         _DEEP, "N", "at most so many points of a scan; what is cut off makes it UNKNOWN"
     ),
+    "to": Flag(
+        frozenset({"export"}), "FILE", "where the tables go: a name in .parquet, .csv or .duckdb"
+    ),
     "json": Flag(frozenset(COMMANDS), None, "print the results as JSON, for machines"),
 }
 """Every flag, once, for the parser and for the documentation's test."""
@@ -157,7 +160,7 @@ ARGUMENTS: Final = {
         frozenset({"conform"}), "CMD", "command line of a worker, in one pair of quotes"
     ),
     "run": Argument(
-        frozenset({"replay", "shrink"}),
+        frozenset({"replay", "shrink", "export"}),
         "RUN",
         "id or folder of an earlier run; of replay: or a case",
     ),

@@ -277,6 +277,19 @@ def tally(flags: Flags) -> int:
     return exit_code(told)
 
 
+def export(flags: Flags) -> int:
+    """Write a run's operations, faults, samples and telemetry as tables: Parquet, CSV, DuckDB."""
+    from soakproof.stages.export import export as stage
+    from soakproof.stages.replay import find_run
+
+    if not flags.get("to"):
+        raise UsageError("--to: expected the file that takes the tables, found nothing")
+    project = Project.find()
+    written = stage(find_run(project, str(flags["run"])), Path(str(flags["to"])))
+    _tell(flags, {path.name: str(path) for path in written})
+    return 0
+
+
 def selftest(flags: Flags) -> int:
     """Soak planted defects; ends with 10 unless each is caught, for its reason."""
     from soakproof.report.panel import panel_lines, row_line
@@ -423,6 +436,7 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "record": record,
     "history": history,
     "tally": tally,
+    "export": export,
     "selftest": selftest,
     "deep": deep,
     "repeat": repeat,

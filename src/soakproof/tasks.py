@@ -125,6 +125,12 @@ def tally(
     _run("tally", files=files, run_id=run_id, jobs=jobs, out=out, json=json)
 
 
+@task(positional=["run"])
+def export(_c: Context, run: str, to: str = "", json: bool = False) -> None:
+    """Write a run's operations, faults, samples and telemetry as tables: Parquet, CSV, DuckDB."""
+    _run("export", run=run, to=to, json=json)
+
+
 @task
 def runs(_c: Context, json: bool = False) -> None:
     """List the stored runs: time, campaign, seed, operations, verdict."""
@@ -383,6 +389,7 @@ _STAGES: Final[tuple[Any, ...]] = (
     record,
     history,
     tally,
+    export,
     runs,
     open_,
     verify,
