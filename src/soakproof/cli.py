@@ -84,10 +84,10 @@ FLAGS: Final = {
         _PLANNING | _MANY | _DEEP, "CMD", "soak this command in place of the target's own"
     ),
     "run_id": Flag(
-        _PLANNING | _WORKING | {"open", "replay"},
+        _PLANNING | _WORKING | {"open", "follow", "replay"},
         "ID",
         "name of the run (environment: RUN_ID; default: new, or latest)",
-        bare=frozenset({"open"}),
+        bare=frozenset({"open", "follow"}),
     ),
     "gate": Flag(_PLANNING | _MANY | {"gate"}, "FILE", "gate file in place of the campaign's"),
     "in": Flag(frozenset({"gate"}), "FILE", "judge this metrics file; writes no verdict.json"),

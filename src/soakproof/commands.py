@@ -277,6 +277,26 @@ def tally(flags: Flags) -> int:
     return exit_code(told)
 
 
+def follow(flags: Flags) -> int:
+    """Watch a run while it lasts, and warn of anomalies as they come; exit 10 if there were any."""
+    from soakproof.checks.anomalies import Anomaly
+    from soakproof.stages.follow import Followed
+    from soakproof.stages.follow import follow as stage
+
+    def tell(anomaly: Anomaly) -> None:
+        shown = as_json(anomaly, compact=True).decode() if flags.get("json") else anomaly.line()
+        print(shown.rstrip("\n"), flush=True)
+
+    _, run_dir = _opened(flags)
+    seen = Followed()
+    _whisper(f"following {run_dir.run_id} until it ends, or Ctrl-C")
+    try:
+        stage(run_dir, tell, seen)
+    finally:
+        _whisper(seen.line())
+    return seen.exit_code
+
+
 def export(flags: Flags) -> int:
     """Write a run's operations, faults, samples and telemetry as tables: Parquet, CSV, DuckDB."""
     from soakproof.stages.export import export as stage
@@ -436,6 +456,7 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "record": record,
     "history": history,
     "tally": tally,
+    "follow": follow,
     "export": export,
     "selftest": selftest,
     "deep": deep,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -20,10 +20,12 @@ from soakproof.rundir import read_lines
 
 __all__ = [
     "BadLine",
+    "LineDecoder",
     "decode_expected",
     "decode_history",
     "decode_samples",
     "decode_telemetry",
+    "line_decoder",
     "strict_struct",
     "why_unreadable",
 ]
@@ -46,6 +48,10 @@ class BadLine:
     reason: str
 
 
+LineDecoder: TypeAlias = Callable[[int, bytes, bool], T | BadLine]
+"""Number, bytes without the end, whether it ended → what the line says, or why it says nothing."""
+
+
 def decode_history(path: Path) -> Iterator[HistoryLine | BadLine]:
     """Yield the lines of a history; torn or foreign ones as :class:`BadLine`."""
     return _decode(path, HistoryLine)
@@ -66,17 +72,27 @@ def decode_samples(path: Path) -> Iterator[Sample | BadLine]:
     return _decode(path, Sample)
 
 
-def _decode(path: Path, kind: type[T]) -> Iterator[T | BadLine]:
+def line_decoder(kind: type[T]) -> LineDecoder[T]:
+    """Return what decodes a line of a kind, given its number, its bytes, and whether it ended."""
     decoder, strict = msgspec.json.Decoder(kind), msgspec.json.Decoder(strict_struct(kind))
-    for number, line, whole in read_lines(path):
+
+    def decode(number: int, line: bytes, whole: bool, /) -> T | BadLine:  # noqa: FBT001 - a line's
         try:
             # msgspec skips fields it does not know without looking at their bytes.
             if not line.isascii():
                 line.decode("utf-8")
             strict.decode(line)
-            yield decoder.decode(line)
+            return decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-            yield BadLine(number, why_unreadable(problem, len(line), whole=whole))
+            return BadLine(number, why_unreadable(problem, len(line), whole=whole))
+
+    return decode
+
+
+def _decode(path: Path, kind: type[T]) -> Iterator[T | BadLine]:
+    decode = line_decoder(kind)
+    for number, line, whole in read_lines(path):
+        yield decode(number, line, whole)
 
 
 def why_unreadable(problem: Exception, line_bytes: int, *, whole: bool) -> str:

@@ -125,6 +125,12 @@ def tally(
     _run("tally", files=files, run_id=run_id, jobs=jobs, out=out, json=json)
 
 
+@task
+def follow(_c: Context, run_id: str = "", json: bool = False) -> None:
+    """Watch a run while it lasts, and warn of anomalies as they come; exit 10 if there were any."""
+    _run("follow", run_id=run_id, json=json)
+
+
 @task(positional=["run"])
 def export(_c: Context, run: str, to: str = "", json: bool = False) -> None:
     """Write a run's operations, faults, samples and telemetry as tables: Parquet, CSV, DuckDB."""
@@ -389,6 +395,7 @@ _STAGES: Final[tuple[Any, ...]] = (
     record,
     history,
     tally,
+    follow,
     export,
     runs,
     open_,

