@@ -130,6 +130,15 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False, requires=["wheels"], tags=["bench"], venv_backend="virtualenv")
+def counting(session: nox.Session) -> None:
+    """Measure `soakproof tally` beside a json loop, jq, DuckDB, Polars (after --: --rounds 3)."""
+    install_wheels(session, *nox.project.dependency_groups(PYPROJECT, "counting"))
+    page = HERE / "docs" / "performance.md"
+    script = "eval/scripts/tally_speed.py"
+    session.run("python", script, "--page", str(page), *session.posargs)
+
+
+@nox.session(default=False, requires=["wheels"], tags=["bench"], venv_backend="virtualenv")
 def languages(session: nox.Session) -> None:
     """Hold trifecta's TypeScript, Go and Rust against universal-ctags, on three real packages."""
     wheel = next((session.cache_dir / "wheels").glob("trifecta-*.whl"))

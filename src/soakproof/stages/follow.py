@@ -77,13 +77,16 @@ def follow(run_dir: RunDir, tell: Callable[[Anomaly], None], seen: Followed) -> 
     watch = _Watch(run_dir, plan["target"].get("telemetry"), seen)
     pause, idle = threading.Event(), 0
     try:
-        while not seen.over:
+        while True:
             for anomaly in watch.look():
                 seen.anomalies += 1
                 tell(anomaly)
+            if seen.over:
+                break
             idle = 0 if watch.moved else idle + 1
-            if not (seen.over or _still_there(run_dir.history, idle)):
+            if not _still_there(run_dir.history, idle):
                 seen.state = "gone"
+                break
             if not watch.moved:
                 pause.wait(_LOOK_S)
         for anomaly in watch.last_look():
