@@ -289,8 +289,8 @@ def follow(flags: Flags) -> int:
 
     _, run_dir = _opened(flags)
     seen = Followed()
-    _whisper(f"following {run_dir.run_id} until it ends, or Ctrl-C")
     try:
+        _whisper(f"following {run_dir.run_id} until it ends, or Ctrl-C")
         stage(run_dir, tell, seen)
     finally:
         _whisper(seen.line())
