@@ -76,6 +76,8 @@ bad = sum(row[2] for row in rows if row[0] is None)
 print(json.dumps({"events": sum(row[2] for row in rows) - bad, "bad": bad}))
 """
 
+BUSY: Final = "sum(range(40_000_000))"
+
 POLARS: Final = """
 import json, sys
 import polars as pl
@@ -272,6 +274,18 @@ def table(found: list[Contestant], size_bytes: int) -> list[str]:
     return rows
 
 
+def side_by_side() -> float:
+    """Return how much longer two busy processes take side by side than one: 1 on two free cores."""
+    took_s = []
+    for together in (1, 2):
+        began_s = time.monotonic()
+        busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(together)]
+        for process in busy:
+            process.wait()
+        took_s.append(time.monotonic() - began_s)
+    return took_s[1] / took_s[0]
+
+
 def heading(number: int, planted: int, size_bytes: int, rounds: int) -> list[str]:
     """Return what was measured, and on what."""
     versions = ", ".join(
@@ -286,6 +300,8 @@ def heading(number: int, planted: int, size_bytes: int, rounds: int) -> list[str
         f"- {number:,} events in {size_bytes / MB:.0f} MB, {planted} of them damaged; "
         f"{rounds} rounds in turns.",
         f"- {os.cpu_count()} cores, Linux {platform.release()}, load average at the end {load}.",
+        f"- Two busy processes side by side took {side_by_side():.1f} times as long as one: 1.0 is "
+        "two free cores, 2.0 is one, and then two processes cannot be faster.",
     ]
 
 
