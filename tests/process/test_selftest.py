@@ -114,7 +114,7 @@ def test_a_project_of_init_with_the_tutorials_tool_passes(tmp_path: Path) -> Non
 
 
 def test_a_library_is_refused_in_one_line(tmp_path: Path) -> None:
-    mine = Soaker(make_library_project(tmp_path))
+    mine = Soaker(make_library_project(tmp_path).root)
 
     done = mine("selftest", "--campaign", "library")
     mine.close()
