@@ -68,6 +68,19 @@ def rows(soaker: Plain) -> dict[str, dict[str, Any]]:
     return {row["id"]: row for row in soaker.document("verdict.json")["criteria"]}
 
 
+def test_an_oracle_that_is_not_given_all_files_is_told(plain: Make) -> None:
+    mine = plain(mix="{ list = 1 }")
+    target = mine.root / "eval/targets/plain.toml"
+    whole = 'depends = { files = ["{key}", "*.inc"] }'
+    assert whole in target.read_text("utf-8")
+    target.write_text(target.read_text("utf-8").replace(whole, 'depends = "key"'), "utf-8")
+
+    assert soaked(mine) != 0
+    assert "note: without its cache the tool refused " in mine.said
+    assert "does `depends` in the target's file name every file that an answer needs?" in mine.said
+    assert rows(mine)["oracle_holds"]["verdict"] == "UNKNOWN"
+
+
 def test_a_target_without_telemetry_passes_from_clean_to_verify(plain: Make) -> None:
     told = ("telemetry_told", "telemetry.lost_events", "==", "0", "telemetry.events")
     waits = ("waits", "locks.lock_wait", "<=", "0", "ops.ops_total")
