@@ -15,7 +15,7 @@ from soaker import Soaker
 
 from soakproof.faults.opening import Openings
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
 class Plain(Soaker):
