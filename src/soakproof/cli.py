@@ -47,7 +47,7 @@ class Argument:
 
 
 _PLANNING: Final = frozenset({"all", "clean"})
-_PANEL: Final = frozenset({"selftest"})
+_PANEL: Final = frozenset({"selftest", "matrix"})
 _MANY: Final = frozenset({"selftest", "repeat"})
 _WORKING: Final = frozenset(
     {"anchors", "run", "expect", "extract", "gate", "report", "record", "history"}
@@ -61,7 +61,7 @@ FLAGS: Final = {
         _PLANNING | {"repeat"}, "TIME", "a soak by time: 90s, 5m, 1.5h (environment: DURATION)"
     ),
     "workers": Flag(_PLANNING | {"repeat"}, "N", "processes at once (environment: WORKERS)"),
-    "seed": Flag(_PLANNING, "N", "seed of all choices (environment: SEED)"),
+    "seed": Flag(_PLANNING | {"matrix"}, "N", "seed of all choices (environment: SEED)"),
     "target_command": Flag(
         _PLANNING | _MANY, "CMD", "soak this command in place of the target's own"
     ),
@@ -91,7 +91,10 @@ FLAGS: Final = {
     ),
     "seeds": Flag(frozenset({"repeat"}), "SEEDS", "the seeds: 1..50, 7, or 1..3,9"),
     "only": Flag(_PANEL, "NAMES", "these of the panel, with commas between"),
-    "jobs": Flag(_MANY, "N", "soaks at once (default: 1; of selftest: one a processor)"),
+    "promises": Flag(frozenset({"matrix"}), "NAMES", "these promises, with commas between"),
+    "jobs": Flag(
+        _MANY | {"matrix"}, "N", "soaks at once (default: 1; of selftest: one a processor)"
+    ),
     "json": Flag(frozenset(COMMANDS), None, "print the results as JSON, for machines"),
 }
 """Every flag, once, for the parser and for the documentation's test."""

@@ -203,6 +203,19 @@ def selftest(
 
 
 @task
+def matrix(
+    _c: Context,
+    only: str = "",
+    promises: str = "",
+    seed: str = "",
+    jobs: str = "",
+    json: bool = False,
+) -> None:
+    """Ask real tools in pinned versions what their caches keep."""
+    _run("matrix", only=only, promises=promises, seed=seed, jobs=jobs, json=json)
+
+
+@task
 def repeat(
     _c: Context,
     seeds: str = "",
@@ -254,6 +267,7 @@ _STAGES: Final[tuple[Any, ...]] = (
     compare,
     workorder,
     selftest,
+    matrix,
     repeat,
     replay,
 )
