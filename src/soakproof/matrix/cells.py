@@ -28,12 +28,14 @@ class Edits:
     """What a history tells of its edits.
 
     Args:
-        done: edits whose last step has ended.
-        interrupted: edits that were meant for an operation under way and had none to meet.
+        seen: edits that were carried out and changed the right answer.
+        unseen: … and did not change it: whether they were noticed nobody can tell.
+        unmet: edits that were meant for an operation under way and met none.
     """
 
-    done: int = 0
-    interrupted: int = 0
+    seen: int = 0
+    unseen: int = 0
+    unmet: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Cell:
         bad: … of these not right.
         broken: keys still not right when asked the second time after the fault was healed.
         effects: faults that were seen to take effect.
-        edits: edits that were carried out.
+        edits: edits that were carried out and changed the right answer.
         seed: of the soak.
         schedule_sha256: of its schedule; a replay has the same.
         counter_example: the first answer that is not right, in words.
@@ -144,7 +146,7 @@ def cell_of(promise: Promise, seen: Seen, *, promised: bool, seed: int, replay: 
         bad=counts.bad,
         broken=answers.get("broken") or 0,
         effects=effects,
-        edits=seen.edits.done,
+        edits=seen.edits.seen,
         seed=seed,
         schedule_sha256=metrics.get("schedule_sha256"),
         counter_example=f"{first['op']}: {first['words']}" if first and shown == NO else None,
@@ -186,7 +188,7 @@ def _judged(
         return NOT_SHOWN, lacking
     told = f"{counts.checked} answers checked"
     told += f", {counts.effects} faults took effect" if promise.faults else ""
-    told += f", {counts.edits.done} edits" if promise.edits else ""
+    told += f", {counts.edits.seen} edits changed an answer" if promise.edits else ""
     told += f"; meanwhile {counts.words()}" if counts.bad else ""
     return YES, told
 
@@ -201,12 +203,11 @@ def _lacking(promise: Promise, criteria: Mapping[str, Mapping[str, Any]], counts
     if counts.effects < promise.floor_effects:
         needed = promise.floor_effects
         return f"{counts.effects} faults were seen to take effect, {needed} are needed"
-    if counts.edits.done < promise.floor_edits:
-        missed = counts.edits.interrupted
-        beside = f" ({missed} met no operation under way)" if missed else ""
-        return (
-            f"{counts.edits.done} edits were carried out{beside}, {promise.floor_edits} are needed"
-        )
+    if counts.edits.seen < promise.floor_edits:
+        missed = counts.edits.unmet
+        beside = f", {counts.edits.unseen} did not, {missed} met no operation under way"
+        told = f"{counts.edits.seen} edits changed an answer{beside}"
+        return f"{told}; {promise.floor_edits} are needed"
     unknown = [name for name in promise.red if not _is(criteria[name], Verdict.PASS)]
     if unknown:
         return "; ".join(f"{name}: {criteria[name]['reason']}" for name in unknown)

@@ -24,7 +24,10 @@ class Promise:
         red: criteria of which one that is FAIL is a no.
         floor_checked: answers that have to be held against the oracle for a yes.
         floor_effects: faults that have to be seen to take effect for a yes.
-        floor_edits: edits that have to be carried out for a yes.
+        floor_edits: edits that have to change a right answer for a yes.
+        asks: operations of an episode under its fault; ``None``: the campaign's.
+        workers: processes at once; ``None``: the panel's.
+        same_soak_as: a promise whose soak this one is read from; ``None``: its own.
     """
 
     promise_id: str
@@ -38,6 +41,9 @@ class Promise:
     floor_checked: int
     floor_effects: int
     floor_edits: int
+    asks: int | None = None
+    workers: int | None = None
+    same_soak_as: str | None = None
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
@@ -54,7 +60,10 @@ class Promise:
             red=document["red"],
             floor_checked=document["floor_checked"],
             floor_effects=document.get("floor_effects", 1 if faults else 0),
-            floor_edits=document.get("floor_edits", 1 if edits else 0),
+            floor_edits=document.get("floor_edits", 1 if edits and not faults else 0),
+            asks=document.get("asks"),
+            workers=document.get("workers"),
+            same_soak_as=document.get("same_soak_as"),
         )
 
 

@@ -63,6 +63,7 @@ def narrowed(subject: Subject, promise: Promise) -> dict[str, Any] | str:
         made["workload"]["mix"] = {first: 1}
     made.pop("work_order", None)
     shape["edits"] = edits
+    shape["asks"] = promise.asks or shape["asks"]
     made |= {
         "target": f"../targets/{_NAME}.toml",
         "gate": f"../gates/{_NAME}.toml",
@@ -77,7 +78,8 @@ def _ops(campaign: Mapping[str, Any], episodes: int) -> int:
     shape = campaign["episodes"]
     calm = shape["warm_share"] + campaign["workload"]["cold_share"]
     one = shape["asks"] + 2 * shape["after_keys"]
-    return math.ceil(episodes * one / (1 - calm))
+    needed: int = math.ceil(episodes * one / (1 - calm))
+    return needed
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,14 +24,15 @@ from typing import Any, Final
 import soakproof
 from soakproof import schema
 from soakproof.errors import ConfigError, UsageError
-from soakproof.lines import BadLine, decode_history
+from soakproof.lines import BadLine, decode_expected, decode_history
 from soakproof.matrix.cells import NO, NOT_SHOWN, YES, Cell, Edits, Seen, cell_of, not_asked
+from soakproof.matrix.edits import count_edits
 from soakproof.matrix.panel import Panel, Promise, Row, choose
 from soakproof.matrix.plots import RUN_ID, Plot, Subject, narrowed
 from soakproof.model import SCHEMA_VERSION
 from soakproof.own_commands import OwnCommands, last_words
 from soakproof.report.matrix import matrix_markdown
-from soakproof.rundir import Project, write_bytes, write_json
+from soakproof.rundir import Project, RunDir, write_bytes, write_json
 from soakproof.workload.settings import ENVIRONMENT
 
 __all__ = ["Told", "matrix"]
@@ -219,12 +220,16 @@ class _Soaker:
     ) -> dict[str, Any]:
         """Soak some promises, several at a time, and return the target's row."""
         began = time.monotonic()
+        by_id = {one.promise_id: one for one in self._panel.promises}
+        needed = {one.same_soak_as or one.promise_id: None for one in promises}
         cells = []
         with ThreadPoolExecutor(jobs) as pool:
-            for done in [pool.submit(self._cell, promise) for promise in promises]:
-                cells.append(done.result())
+            soaks = {name: pool.submit(self._seen, by_id[name]) for name in needed}
+            for promise in promises:
+                soak = soaks[promise.same_soak_as or promise.promise_id]
+                cells.append(self._cell(promise, soak.result()))
                 tell(self._entry.row.name, cells[-1])
-        shutil.rmtree(self._folder / "oracle", ignore_errors=True)
+        self._tidy(needed, cells)
         told = self._entry.row.document
         now = datetime.datetime.now(datetime.UTC)
         return {
@@ -238,27 +243,33 @@ class _Soaker:
             "cells": [cell.document() for cell in cells],
         }
 
-    def _cell(self, promise: Promise) -> Cell:
-        row = self._entry.row
-        told: dict[str, Any] = {
-            "promised": promise.promise_id not in row.not_promised,
-            "seed": self._panel.seed,
-            "replay": f'nox -s "matrix({row.name})" -- --promises {promise.promise_id} '
-            f"--seed {self._panel.seed}",
-        }
+    def _cell(self, promise: Promise, seen: Seen | str) -> Cell:
+        row, seed = self._entry.row, self._panel.seed
+        promised = promise.promise_id not in row.not_promised
+        replay = f'nox -s "matrix({row.name})" -- --promises {promise.promise_id} --seed {seed}'
+        if isinstance(seen, str):
+            return not_asked(promise, seen, promised=promised, seed=seed, replay=replay)
+        return cell_of(promise, seen, promised=promised, seed=seed, replay=replay)
+
+    def _tidy(self, soaked: Iterable[str], cells: Sequence[Cell]) -> None:
+        """Remove the projects that nobody has to look into."""
+        by_id = {one.promise_id: one.same_soak_as for one in self._panel.promises}
+        kept = {by_id[cell.promise] or cell.promise for cell in cells if cell.shown != YES}
+        for name in soaked:
+            if name not in kept:
+                shutil.rmtree(self._folder / name, ignore_errors=True)
+        shutil.rmtree(self._folder / "oracle", ignore_errors=True)
+
+    def _seen(self, promise: Promise) -> Seen | str:
+        """Soak one promise; or say why the target's campaign has nothing for it."""
         campaign = narrowed(self._subject, promise)
         if isinstance(campaign, str):
-            return not_asked(promise, campaign, **told)
-        root = self._folder / promise.promise_id
-        shutil.rmtree(root, ignore_errors=True)
-        cell = cell_of(promise, self._soak(Plot(root, self._subject, campaign)), **told)
-        if cell.shown == YES:
-            shutil.rmtree(root)
-        return cell
-
-    def _soak(self, plot: Plot) -> Seen:
+            return campaign
         began = time.monotonic()
+        plot = Plot(self._folder / promise.promise_id, self._subject, campaign)
+        shutil.rmtree(plot.root, ignore_errors=True)
         plot.make(self._folder / "oracle")
+        workers = promise.workers or self._panel.workers
         arguments = [
             "all",
             "--no-record",
@@ -267,7 +278,7 @@ class _Soaker:
             "--campaign",
             str(plot.campaign_path),
         ]
-        arguments += ["--seed", str(self._panel.seed), "--workers", str(self._panel.workers)]
+        arguments += ["--seed", str(self._panel.seed), "--workers", str(workers)]
         log = plot.root / "soak.log"
         code = self._own.run(arguments, cwd=plot.root, log=log, patience_s=_HANG_GUARD_S)
         problem = f"the soak ended with exit code {code}: {last_words(log)}"
@@ -277,7 +288,7 @@ class _Soaker:
         for name in ("verdict", "metrics"):
             path = plot.run_path / f"{name}.json"
             documents.append(json.loads(path.read_bytes()) if path.exists() else None)
-        edits = _edits(plot.run_path / "history.jsonl")
+        edits = _edits(RunDir(plot.run_path))
         return Seen(documents[0], documents[1], edits, time.monotonic() - began, problem)
 
 
@@ -294,17 +305,13 @@ _TOLD: Final = (
 """What a row takes from ``row.toml`` as it is."""
 
 
-def _edits(history: Path) -> Edits:
-    """Count the edits of a history that were carried out; one that met nobody is none."""
-    if not history.exists():
+def _edits(run_dir: RunDir) -> Edits:
+    """Count the edits of a run; lines that cannot be read are told by its metrics."""
+    if not (run_dir.history.exists() and run_dir.expected.exists()):
         return Edits()
-    met: dict[str, bool] = {}
-    for line in decode_history(history):
-        if isinstance(line, BadLine) or line.type != "edit" or line.event != "end":
-            continue
-        stopped = (line.detail or {}).get("stopped_an_operation", True)
-        met[line.edit or ""] = met.get(line.edit or "", True) and stopped
-    return Edits(sum(met.values()), len(met) - sum(met.values()))
+    history = (one for one in decode_history(run_dir.history) if not isinstance(one, BadLine))
+    expected = (one for one in decode_expected(run_dir.expected) if not isinstance(one, BadLine))
+    return count_edits(history, expected)
 
 
 def _unexpected(row: Row, cells: Sequence[Cell]) -> list[str]:
