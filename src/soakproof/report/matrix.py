@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from soakproof.report.cells import code, plain, table
@@ -143,13 +143,11 @@ def _cell(cell: Mapping[str, Any]) -> str:
 
 
 def _why(row: Mapping[str, Any], cell: Mapping[str, Any]) -> str:
-    told: Sequence[str] = [
-        plain(cell["why"]),
-        *([f"first: {plain(cell['counter_example'])}"] if cell["counter_example"] else ()),
-        *(
-            [f"not promised: {plain(row['not_promised'][cell['promise']])}"]
-            * (not cell["promised"])
-        ),
-        *([f"replay: {code(cell['replay'])}"] if cell["shown"] == "no" else ()),
-    ]
+    told = [plain(cell["why"])]
+    if cell["counter_example"]:
+        told.append(f"first: {plain(cell['counter_example'])}")
+    if not cell["promised"]:
+        told.append(f"not promised: {plain(row['not_promised'][cell['promise']])}")
+    if cell["shown"] == "no":
+        told.append(f"replay: {code(cell['replay'])}")
     return "; ".join(told)
