@@ -79,7 +79,8 @@ def expect(flags: Flags) -> int:
     asked = stage(project, run_dir)
     where = "the target has no oracle"
     if asked.path is not None:
-        where = f"{project.relative(asked.path)} ({asked.questions} questions)"
+        unanswered = f", {asked.unanswered} without an answer" if asked.unanswered else ""
+        where = f"{project.relative(asked.path)} ({asked.questions} questions{unanswered})"
     _tell(flags, {"expected": where})
     return 0
 

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 __all__ = [
     "ABSENT",
     "EXIT_CODES",
+    "MEASURES",
     "SCHEMA_VERSION",
     "CriterionResult",
     "EditPlan",
@@ -37,6 +38,12 @@ __all__ = [
 SCHEMA_VERSION: Final = 1
 """Version of every document written here; a reader refuses any other."""
 
+
+MEASURES: Final = 2
+"""Version of what a run measures (``measures`` of a plan; 1 where a plan does not say).
+
+2 also tells changed inputs, agreement without an answer, and stale answers about several files.
+"""
 
 ABSENT: Final = "absent"
 """The version of a file that is not there."""
@@ -132,6 +139,7 @@ class Operation:
         episode: which episode it belongs to, 0-based; ``None`` in the cold and warm phases.
         again: in the phase ``after``: 1 the first, 2 the second time it is asked; else 0.
         edit: kind of the edit of its key that begins just after it was invoked, if any.
+        edit_path: the file that is edited, where its key names none.
     """
 
     index: int
@@ -142,6 +150,7 @@ class Operation:
     episode: int | None = None
     again: int = 0
     edit: str | None = None
+    edit_path: str | None = None
 
     @property
     def op_id(self) -> str:
@@ -177,8 +186,9 @@ class EditPlan:
         edit_id: unique in the run, such as ``edit-0``.
         kind: what is done, such as ``rewrite`` (:mod:`soakproof.workload.edits`).
         at_op: it begins just after the operation of this index was invoked.
-        key: the module that is edited.
+        key: the key of the operation that it began with.
         params: what the dice said, with units in the names.
+        path: the file that is edited, relative to the segment.
     """
 
     edit_id: str
@@ -186,6 +196,7 @@ class EditPlan:
     at_op: int
     key: str
     params: Mapping[str, Any]
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +261,7 @@ class HistoryLine:
     sys_ms: float | None = None
     max_rss_kb: int | None = None
     answer_sha256: str | None = None
+    raw_sha256: str | None = None
     answer_bytes: int | None = None
     stderr_bytes: int | None = None
     reason: str | None = None
@@ -285,6 +297,7 @@ class Expected:
         answer_sha256: of what it printed, with the segment's folder written ``{segment}``;
             ``None``: it printed nothing.
         answer_bytes: how much.
+        raw_sha256: of the same before the target's rules took something out of it.
     """
 
     kind: str
@@ -293,6 +306,7 @@ class Expected:
     exit_code: int
     answer_sha256: str | None = None
     answer_bytes: int = 0
+    raw_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

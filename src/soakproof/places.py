@@ -99,6 +99,8 @@ class Places:
         def reveal(text: str) -> str:
             for name, folder in self.folders.items():
                 text = text.replace(f"{{{name}}}/", f"{folder}/")
+                if text.endswith(f"{{{name}}}"):
+                    text = f"{text.removesuffix(f'{{{name}}}')}{folder}"
             return text
 
         return _mapped(document, reveal)
@@ -113,7 +115,7 @@ def reveal_plan(run: RunDir, plan: dict[str, Any]) -> dict[str, Any]:
     revealed = json.loads(json.dumps(plan))
     command = revealed["settings"]["target_command"]
     command["value"] = places.reveal_in(command["value"])
-    revealed["target"]["command"] = places.reveal_in(revealed["target"]["command"])
+    revealed["target"] = places.reveal_in(revealed["target"])
     return dict(revealed)
 
 

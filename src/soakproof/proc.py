@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -69,6 +70,10 @@ class Capture:
         """Return all of the standard output."""
         return _read(self.out_fd, 0, os.fstat(self.out_fd).st_size)
 
+    def complaints(self) -> bytes:
+        """Return all of the standard error."""
+        return _read(self.err_fd, 0, os.fstat(self.err_fd).st_size)
+
     def complaint(self, limit_bytes: int) -> tuple[bytes, int]:
         """Return the last ``limit_bytes`` of the standard error, and how long it is in all."""
         size = os.fstat(self.err_fd).st_size
@@ -88,24 +93,32 @@ class Child:
         argv: the executable's path and its arguments.
         env: its whole environment.
         capture: where its output goes.
+        cwd: its working folder; ``None``: ours.
     """
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], capture: Capture) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        capture: Capture,
+        cwd: Path | None = None,
+    ) -> None:
         capture.clear()
         self.started_ns = time.monotonic_ns()
-        self.pid = os.posix_spawn(
-            argv[0],
-            list(argv),
-            dict(env),
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, capture.out_fd, 1),
-                (os.POSIX_SPAWN_DUP2, capture.err_fd, 2),
-            ],
-            setpgroup=0,
-            # Python ignores SIGPIPE, and an ignored signal stays ignored across exec.
-            setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM],
-        )
+        with _standing_in(cwd):
+            self.pid = os.posix_spawn(
+                argv[0],
+                list(argv),
+                dict(env),
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, capture.out_fd, 1),
+                    (os.POSIX_SPAWN_DUP2, capture.err_fd, 2),
+                ],
+                setpgroup=0,
+                # Python ignores SIGPIPE, and an ignored signal stays ignored across exec.
+                setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM],
+            )
         self.pidfd = os.pidfd_open(self.pid)
 
     def kill_group(self, number: signal.Signals = signal.SIGKILL) -> None:
@@ -141,6 +154,24 @@ class Child:
             sys_ms=round(usage.ru_stime * 1000, 3),
             max_rss_kb=usage.ru_maxrss,
         )
+
+
+@contextmanager
+def _standing_in(folder: Path | None) -> Iterator[None]:
+    """Stand in a folder for as long as a process is made: posix_spawn has no other way to say it.
+
+    Only the thread of the storm makes processes, and no other one of ours uses relative paths.
+    """
+    if folder is None:
+        yield
+        return
+    here = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.chdir(folder)
+        yield
+    finally:
+        os.fchdir(here)
+        os.close(here)
 
 
 def family(pid: int) -> list[int]:

@@ -193,6 +193,11 @@ class RunDir:
         return self.path / "anchors.json"
 
     @property
+    def target_scratch(self) -> Path:
+        """What operations write beside their answers: ``{scratch}`` of the target's file (run)."""
+        return self.scratch / "target"
+
+    @property
     def history(self) -> Path:
         """Every operation and fault as it happened: the authoritative record (run)."""
         return self.path / "history.jsonl"

@@ -22,7 +22,7 @@ from soakproof.toml_lines import line_of
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
-__all__ = ["NAMES", "check", "load_json", "load_schema", "load_toml", "validator"]
+__all__ = ["NAMES", "check", "load_json", "load_schema", "load_toml", "located", "validator"]
 
 NAMES: Final = (
     "anchors",
@@ -142,6 +142,15 @@ def load_toml(path: Path, name: str, *, hint: str) -> dict[str, Any]:
     return document
 
 
+def located(path: Path, problem: str, key: str) -> ConfigError:
+    """Return the error for a key of a TOML file that its schema alone cannot refuse, with line."""
+    try:
+        line = line_of(path.read_text("utf-8"), key)
+    except (OSError, UnicodeDecodeError):  # planned from a kept plan: the file may be gone
+        line = None
+    return ConfigError(path, problem, line=line, key=key)
+
+
 def _home() -> Traversable:
     packaged = resources.files("soakproof") / "schemas"
     if packaged.is_dir():
@@ -200,6 +209,9 @@ def _expectation(error: Any) -> str:  # noqa: ANN401 - jsonschema.ValidationErro
         case "pattern":
             hint = error.schema.get("description", "")
             return f"text that matches {value}" + (f" ({hint})" if hint else "")
+        case "oneOf":
+            sets = [" and ".join(one["required"]) for one in value if "required" in one]
+            return f"exactly one of: {'; '.join(sets)}" if sets else f"oneOf {_short(value)}"
         case "minItems":
             return f"at least {value} items"
         case _:

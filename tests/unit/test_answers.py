@@ -9,9 +9,11 @@ import pytest
 from soakproof.checks.answers import Answer, Judge, Judgement, Question, state_name, tally
 from soakproof.checks.explain import Shown, difference, explain
 from soakproof.checks.ledger import OpRecord
+from soakproof.checks.scope import Scope
 from soakproof.checks.versions import Timeline
 from soakproof.model import Expected, HistoryLine, Outcome, Phase
 
+SCOPES = {"get": Scope("modules", None), "find": Scope("queries", ())}
 OK = OpRecord(
     "get",
     "mod",
@@ -61,7 +63,7 @@ BEFORE, DURING, AFTER = (10, 20), (120, 130), (300, 310)
 
 
 def judge(record: OpRecord, when: tuple[int, int], *, atomic: bool = True) -> Answer:
-    judged = Judge(timeline(*when, atomic=atomic), BOTH, {"get": "key", "find": "segment"})
+    judged = Judge(timeline(*when, atomic=atomic), BOTH, SCOPES)
     return judged.judge("op-000001", record).answer
 
 
@@ -116,13 +118,11 @@ def test_a_refusal_is_right_where_the_oracle_refuses_too() -> None:
     refused = expected(("get", "b", 2, "E"))
     record = replace(OK, outcome=Outcome.FAIL, reason="exit", exit_code=2, answer_sha256="E")
 
-    assert (
-        Answer.RIGHT is Judge(timeline(*BEFORE), refused, {"get": "key"}).judge("o", record).answer
-    )
+    assert Answer.RIGHT is Judge(timeline(*BEFORE), refused, SCOPES).judge("o", record).answer
 
 
 def test_without_the_oracles_word_nobody_can_say() -> None:
-    judged = Judge(timeline(*BEFORE), {}, {"get": "key"}).judge("op", OK)
+    judged = Judge(timeline(*BEFORE), {}, SCOPES).judge("op", OK)
 
     assert Answer.UNJUDGED is judged.answer
 
@@ -132,7 +132,7 @@ def test_a_search_is_judged_only_while_the_segment_stood_still() -> None:
     known = expected(("find", name, 0, "B"))
     record = replace(OK, kind="find")
     answers = [
-        Judge(timeline(*when), known, {"find": "segment"}).judge("op", record).answer
+        Judge(timeline(*when), known, SCOPES).judge("op", record).answer
         for when in (BEFORE, DURING)
     ]
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from soakproof.checks.ledger import OpRecord
+from soakproof.checks.scope import Scope
 from soakproof.checks.versions import Timeline
 from soakproof.model import Expected, Outcome, Phase
 
@@ -26,7 +27,6 @@ __all__ = [
     "Judge",
     "Judgement",
     "Question",
-    "module_path",
     "questions",
     "state_name",
     "tally",
@@ -89,22 +89,30 @@ def state_name(state: Mapping[str, str]) -> str:
 
 
 def questions(
-    record: OpRecord, path: str | None, timeline: Timeline
+    record: OpRecord, scope: Scope, timeline: Timeline, *, stale_states: bool = False
 ) -> tuple[list[str], list[str], bool]:
     """Return the versions that were current, those that were outdated, and whether one was torn.
 
     Args:
         record: an operation that was completed.
-        path: the key's file, relative to the segment; ``None``: it depends on the whole segment.
+        scope: what its answer depends on.
         timeline: of all edits.
+        stale_states: whether several files together have outdated versions, too.
     """
     begin_ns, end_ns = record.invoke_ns, record.completion_ns
+    path = scope.path(record.key)
     if path is None:
-        state = timeline.state(begin_ns, end_ns)
-        return ([] if state is None else [state_name(state)]), [], state is None
+        covers = scope.covers(record.key)
+        state = timeline.state(begin_ns, end_ns, covers)
+        if state is None:
+            return [], [], True
+        name = state_name(state)
+        before = timeline.states_before(begin_ns, covers) if stale_states else ()
+        gone = dict.fromkeys(state_name(one) for one in before)
+        return [name], [one for one in gone if one != name], False
     current = [one.version for one in timeline.current(path, begin_ns, end_ns)]
-    gone = [one.version for one in timeline.outdated(path, begin_ns)]
-    outdated = [version for version in gone if version not in current]
+    gone_here = [one.version for one in timeline.outdated(path, begin_ns)]
+    outdated = [version for version in gone_here if version not in current]
     return (
         list(dict.fromkeys(current)),
         list(dict.fromkeys(outdated)),
@@ -118,23 +126,29 @@ class Judge:
     Args:
         timeline: of all edits.
         expected: what the oracle said.
-        depends: operation kind → what its answer depends on: ``key`` or ``segment``.
+        scopes: operation kind → what its answer depends on.
+        stale_states: whether an answer of an earlier state of several files is stale, not wrong.
     """
 
     def __init__(
         self,
         timeline: Timeline,
         expected: Mapping[Question, Expected],
-        depends: Mapping[str, str],
+        scopes: Mapping[str, Scope],
+        *,
+        stale_states: bool = False,
     ) -> None:
         self._timeline = timeline
         self._expected = expected
-        self._depends = depends
+        self._scopes = scopes
+        self._stale_states = stale_states
 
     def judge(self, op: str, record: OpRecord) -> Judgement:
         """Judge one operation."""
-        path = module_path(record.key) if self._depends.get(record.kind) == "key" else None
-        current, outdated, torn = questions(record, path, self._timeline)
+        scope = self._scopes.get(record.kind, _ANY)
+        current, outdated, torn = questions(
+            record, scope, self._timeline, stale_states=self._stale_states
+        )
         answer, words = self._compare(record, current, outdated, torn=torn)
         return Judgement(op, answer, words, tuple(current))
 
@@ -161,9 +175,8 @@ class Judge:
         return self._expected.get(Question(record.kind, record.key, version))
 
 
-def module_path(key: str) -> str:
-    """Return the file of a module key, relative to the segment."""
-    return key.replace(".", "/") + ".py"
+_ANY: Final = Scope("queries", ())
+"""Of a kind that the target does not know: every file."""
 
 
 def _of_info(reason: str) -> tuple[Answer, str]:
@@ -185,8 +198,13 @@ def _of_nothing(record: OpRecord) -> tuple[Answer, str]:
     return Answer.MISSING, words
 
 
-def tally(judgements: Iterable[tuple[OpRecord, Judgement]]) -> dict[str, int | bool | None]:
+def tally(
+    judgements: Iterable[tuple[OpRecord, Judgement]], *, agreed: bool = False
+) -> dict[str, int | bool | None]:
     """Count judgements, the calm ones (before any fault) apart, and what was asked after each.
+
+    ``agreed`` also counts where tool and oracle alike gave no answer: that is right, and it is
+    evidence of nothing.
 
     The oracle *holds* when at least half of the calm answers agree with it. A tool whose answers
     mostly differ without any fault (a time in its output, stale by design) cannot be judged by it:
@@ -198,6 +216,8 @@ def tally(judgements: Iterable[tuple[OpRecord, Judgement]]) -> dict[str, int | b
         counts[judgement.answer] += 1
         judged = judgement.answer in JUDGED
         counts["checked"] += judged
+        silent = record.outcome is not Outcome.OK
+        counts["agreed_without_answer"] += silent and judgement.answer is Answer.RIGHT
         if record.phase in {Phase.COLD, Phase.WARM}:
             counts["calm_checked"] += judged
             counts["calm_bad"] += judgement.answer in BAD
@@ -210,6 +230,7 @@ def tally(judgements: Iterable[tuple[OpRecord, Judgement]]) -> dict[str, int | b
         asks.get(1) in BAD and asks.get(2) is Answer.RIGHT for asks in after.values()
     )
     names = [*Answer, "checked", "calm_checked", "calm_bad", "after_checked", "broken", "healed"]
+    names += ["agreed_without_answer"] if agreed else []
     told: dict[str, int | bool | None] = {str(name): counts[name] for name in names}
     holds = counts["calm_bad"] * 2 <= counts["calm_checked"] if counts["calm_checked"] else None
     if holds is False:

@@ -26,6 +26,9 @@ _COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "<": operator.lt,
 }
 
+_TOLD: Final = frozenset({"cache", "locks", "telemetry"})
+"""Groups that only the subject itself can tell."""
+
 _AT_LEAST: Final = frozenset({">=", ">"})
 """An unfinished run can only have seen too little of these: not enough is UNKNOWN, not FAIL."""
 
@@ -83,7 +86,7 @@ def _verdict(
     samples: int | None,
 ) -> tuple[Verdict, str]:
     if observed is MISSING or observed is None:
-        return Verdict.UNKNOWN, f"{criterion['metric']} was not measured"
+        return Verdict.UNKNOWN, _not_measured(criterion["metric"], metrics)
     if limit is MISSING or limit is None:
         return Verdict.UNKNOWN, f"the limit {criterion['limit']['metric']} was not measured"
     if not _comparable(observed, limit, criterion["op"]):
@@ -104,8 +107,21 @@ def _verdict(
     return Verdict.PASS, ""
 
 
+def _not_measured(path: str, metrics: Mapping[str, Any]) -> str:
+    """Return why there is no value, in words."""
+    why = ": the target has no telemetry" if _is_untold(path, metrics) else ""
+    return f"{path} was not measured{why}"
+
+
+def _is_untold(path: str, metrics: Mapping[str, Any]) -> bool:
+    """Whether only the subject could tell, and it has no telemetry."""
+    return path.partition(".")[0] in _TOLD and lookup(metrics, "telemetry.events") is None
+
+
 def _lack(criterion: Mapping[str, Any], metrics: Mapping[str, Any], samples: int | None) -> str:
     """Return what evidence is missing, in words, or nothing."""
+    if samples is None and _is_untold(criterion["samples"], metrics):
+        return _not_measured(criterion["samples"], metrics)
     if samples is None or samples < criterion["floor"]:
         found = "none" if samples is None else str(samples)
         return f"{criterion['samples']}: {found}, needed at least {criterion['floor']}"

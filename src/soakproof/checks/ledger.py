@@ -34,6 +34,7 @@ class OpRecord:
     reason: str | None = None
     error: str | None = None
     crashed: bool = False
+    hit: bool | None = None
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class Ledger:
     clock_jumps: int = 0
     probes: list[dict[str, Any]] = field(default_factory=list)
     leftovers: dict[str, Any] | None = None
+    inputs_changed: int | None = None
     alarming: Counter[str] = field(default_factory=Counter)
     answer_bytes: int = 0
     wall_ms: dict[tuple[str, str], list[float]] = field(default_factory=dict)
@@ -77,6 +79,8 @@ class Ledger:
             self.probes.append(line.detail)
         elif line.type == "probe" and line.kind == "leftovers" and line.detail is not None:
             self.leftovers = line.detail
+        elif line.type == "probe" and line.kind == "inputs" and line.detail is not None:
+            self.inputs_changed = (self.inputs_changed or 0) + len(line.detail["changed"])
         elif line.type == "run" and line.event in {"end", "interrupted"}:
             self._state = "completed" if line.event == "end" else "interrupted"
 
@@ -147,6 +151,7 @@ class Ledger:
         record.exit_code, record.answer_sha256 = line.exit_code, line.answer_sha256
         record.reason, record.error = line.reason, line.error
         record.crashed = bool((line.detail or {}).get("traceback"))
+        record.hit = (line.detail or {}).get("hit")
         self.last_completion_ns = line.mono_ns
         if record.outcome is Outcome.OK:
             self._answered(record, line)

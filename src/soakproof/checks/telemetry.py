@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from soakproof.checks.ledger import OpRecord
 from soakproof.model import Outcome, Phase, TelemetryEvent
 
-__all__ = ["LockWait", "PhaseTally", "TelemetryTally"]
+__all__ = ["LockWait", "PhaseTally", "TelemetryTally", "hits_seen"]
 
 _NS_PER_MS: Final = 1_000_000
 
@@ -151,3 +151,16 @@ class TelemetryTally:
     def count(self, *cmds: str) -> int:
         """Return how many events have one of these ``cmd``s."""
         return sum(self.by_cmd[cmd] for cmd in cmds)
+
+
+def hits_seen(operations: Iterable[OpRecord]) -> dict[Phase, PhaseTally]:
+    """Count what operations were seen to be, where the subject itself tells nothing."""
+    phases: dict[Phase, PhaseTally] = {}
+    for number, record in enumerate(operations):
+        tally = phases.setdefault(record.phase, PhaseTally())
+        if record.hit is None:
+            continue
+        tally.hits += record.hit
+        tally.misses += not record.hit
+        tally.operations.add(str(number))
+    return phases

@@ -5,7 +5,7 @@ For each path the check is linear: the harness is the only writer, so its steps 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -88,15 +88,39 @@ class Timeline:
             for one in self.windows.get(path, [])
         )
 
-    def state(self, begin_ns: int, end_ns: int) -> Mapping[str, str] | None:
-        """Return path → version of every edited file, if nothing changed in a stretch of time."""
+    def state(
+        self, begin_ns: int, end_ns: int, covers: Callable[[str], bool] = lambda _path: True
+    ) -> Mapping[str, str] | None:
+        """Return path → version of every edited file, if nothing changed in a stretch of time.
+
+        Args:
+            begin_ns: where it begins.
+            end_ns: where it ends.
+            covers: which files count.
+        """
         state = {}
-        for path in self.windows:
+        for path in filter(covers, self.windows):
             current = {one.version for one in self.current(path, begin_ns, end_ns)}
             if len(current) != 1 or self.torn(path, begin_ns, end_ns):
                 return None
             state[path] = next(iter(current))
         return state
+
+    def states_before(
+        self, begin_ns: int, covers: Callable[[str], bool]
+    ) -> Iterable[Mapping[str, str]]:
+        """Yield the states that were certainly gone at a moment, the oldest first."""
+        known = {path: windows for path, windows in self.windows.items() if covers(path)}
+        state = {
+            path: (windows[0].version if windows else ORIGINAL) for path, windows in known.items()
+        }
+        steps = [(one, path) for path, windows in known.items() for one in windows[1:]]
+        steps.sort(key=lambda step: step[0].begin_ns)
+        for step, path in steps:
+            if step.end_ns is None or step.end_ns >= begin_ns:
+                return
+            yield dict(state)
+            state[path] = step.version
 
     def edits_between(self, begin_ns: int, end_ns: int) -> Iterable[str]:
         """Return the edits that had a step in a stretch of time, in their order."""

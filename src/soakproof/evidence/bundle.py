@@ -19,6 +19,7 @@ from soakproof.errors import ConfigError, MissingInput
 from soakproof.evidence.attestation import envelope, statement
 from soakproof.evidence.chain import RunDocuments
 from soakproof.evidence.counter_example import counter_example
+from soakproof.evidence.given_answers import given_answers
 from soakproof.evidence.history_chain import chain_end
 from soakproof.evidence.signing_key import public_pem
 from soakproof.evidence.whole_folder import put_folder
@@ -155,6 +156,8 @@ def _files(project: Project, run: RunDir, documents: RunDocuments) -> Iterator[t
             name = f"telemetry/{path.relative_to(run.telemetry).as_posix()}"
             yield _compressed(name, places.hide_bytes(path.read_bytes()))
     for name, data in counter_example(run, documents.metrics, places):
+        yield _compressed(name, data)
+    for name, data in given_answers(run, places):
         yield _compressed(name, data)
     score = project.ctx / "selftest" / "score.json"
     if score.is_file():

@@ -75,7 +75,9 @@ class Damage(OpeningFault):
             self._holder = None
         if self._damaged is None or self._database is None:
             return {}
-        removed = remove_unsound([self._database])
+        # What is no database of SQLite only its tool can judge: it is left as it is.
+        is_database = self.site.role_of(self._database) in self.site.databases
+        removed = remove_unsound([self._database] if is_database else [])
         if removed:
             return {"by": "harness", "removed": removed}
         return {"by": "nobody" if _still_there(*self._damaged) else "subject"}

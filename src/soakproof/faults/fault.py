@@ -39,30 +39,46 @@ class Site:
     Args:
         segment: the code that is asked about.
         cache_folder: folder of the cache's files; it need not be there yet.
-        lock_path: the lock file of the cache's writers.
+        lock_path: the lock file of the cache's writers, where the target names one.
         roles: rules that say which file plays which part (``role``, ``glob``).
         scratch: a folder of ours for what a fault needs to keep.
+        protected: patterns of files that no fault may touch.
+        databases: roles whose files are SQLite databases.
     """
 
     segment: Path
     cache_folder: Path
-    lock_path: Path
+    lock_path: Path | None
     roles: Sequence[Mapping[str, str]]
     scratch: Path
+    protected: Sequence[str] = ()
+    databases: Sequence[str] = ("database",)
 
     def files(self, *wanted: str) -> list[Path]:
-        """Return the cache's files of some roles (all files without any), sorted by name."""
-        found = []
+        """Return the cache's files of some roles (all files without any), sorted by path."""
         try:
-            paths = sorted(self.cache_folder.iterdir())
-        except FileNotFoundError:
-            return []
+            paths = sorted(self.cache_folder.rglob("*"))
+        except FileNotFoundError:  # a folder went away while we looked
+            paths = []
+        found = []
         for path in paths:
-            rules = (rule for rule in self.roles if fnmatch.fnmatchcase(path.name, rule["glob"]))
-            role = next(rules, {"role": "other"})["role"]
-            if path.is_file() and (not wanted or role in wanted):
+            name = path.relative_to(self.cache_folder).as_posix()
+            if any(_matches(name, glob) for glob in self.protected) or not path.is_file():
+                continue
+            if not wanted or self.role_of(path) in wanted:
                 found.append(path)
         return found
+
+    def role_of(self, path: Path) -> str:
+        """Return the part that a file of the cache plays."""
+        name = path.relative_to(self.cache_folder).as_posix()
+        rules = (rule for rule in self.roles if _matches(name, rule["glob"]))
+        return next(rules, {"role": "other"})["role"]
+
+
+def _matches(name: str, glob: str) -> bool:
+    """Return whether a pattern is of a file, by its relative path (with a slash) or its name."""
+    return fnmatch.fnmatchcase(name if "/" in glob else name.rpartition("/")[2], glob)
 
 
 @dataclass(frozen=True, slots=True)

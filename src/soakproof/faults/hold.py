@@ -16,7 +16,7 @@ from soakproof.faults.holder import Holder
 from soakproof.faults.waiting import Waiter, Waiters
 from soakproof.model import FaultPlan, Live
 
-__all__ = ["Hold", "Midway", "SelfHealingHold", "hold_databases", "hold_lock"]
+__all__ = ["Hold", "Midway", "SelfHealingHold", "hold_databases", "hold_lock", "no_lock"]
 
 _NS_PER_MS: Final = 1_000_000
 
@@ -27,11 +27,16 @@ _SPARE_MS: Final = 10_000
 """By how much the holder's own limit is longer than ours: it only matters when we hang."""
 
 
-def hold_lock(site: Site, max_hold_ms: int) -> Holder:
+def hold_lock(lock_path: Path, max_hold_ms: int) -> Holder:
     """Hold the lock file as another user of the cache would."""
     # The cache starts empty: whoever comes first makes the folder, as a user of it would.
-    site.lock_path.parent.mkdir(parents=True, exist_ok=True)
-    return Holder("lock_holder", str(site.lock_path), str(max_hold_ms + _SPARE_MS))
+    lock_path.parent.mkdir(parents=True, exist_ok=True)
+    return Holder("lock_holder", str(lock_path), str(max_hold_ms + _SPARE_MS))
+
+
+def no_lock(site: Site) -> str | None:
+    """Return why a lock file cannot be held, or nothing."""
+    return "the target names no lock file" if site.lock_path is None else None
 
 
 def hold_databases(databases: Sequence[Path], max_hold_ms: int) -> Holder:
@@ -155,14 +160,15 @@ class Midway(Hold):
         self.acted = False
 
     def begin(self, now_ns: int) -> None:
-        """Hold the databases, else the lock file."""
-        del now_ns
+        """Hold the databases, else the lock file, else nothing: then nobody is seen inside."""
         databases = self.site.files("database")
         max_hold_ms = self.plan.params["max_hold_ms"]
         if databases:
             self.hold(hold_databases(databases, max_hold_ms), *databases)
+        elif self.site.lock_path is not None:
+            self.hold(hold_lock(self.site.lock_path, max_hold_ms), self.site.lock_path)
         else:
-            self.hold(hold_lock(self.site, max_hold_ms), self.site.lock_path)
+            self.in_place(now_ns)
 
     def held(self, now_ns: int, live: Mapping[int, Live]) -> None:
         """Act once somebody is inside, or it has taken too long; then look on."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from soakproof.dice import uniform_int
 from soakproof.faults.fault import FaultKind
-from soakproof.faults.hold import SelfHealingHold, hold_lock
+from soakproof.faults.hold import SelfHealingHold, hold_lock, no_lock
 
 __all__ = ["KIND", "LockHold", "draw"]
 
@@ -32,8 +32,11 @@ class LockHold(SelfHealingHold):
         """Start the process that holds it."""
         del now_ns
         lock_path = self.site.lock_path
+        if lock_path is None:  # the registry asks before; whoever comes here all the same
+            self.skip("the target names no lock file")
+            return
         self.names = [lock_path.name]
-        self.hold(hold_lock(self.site, self.plan.params["max_hold_ms"]), lock_path)
+        self.hold(hold_lock(lock_path, self.plan.params["max_hold_ms"]), lock_path)
 
 
 KIND: Final = FaultKind(
@@ -41,5 +44,6 @@ KIND: Final = FaultKind(
     about="another process holds the cache's lock file until a writer was seen waiting",
     draw=draw,
     make=LockHold,
+    unavailable=no_lock,
     waits_for_writer=True,
 )

@@ -116,8 +116,10 @@ class Pause(Midway):
         if not victim.send(signal.SIGSTOP):
             return
         self._victim, self._since_ns = victim, now_ns
-        self._others = Waiters([self.site.lock_path, *self.site.files("database")])
-        owns = victim.pid in lock_owners(self.site.lock_path)
+        lock_path = self.site.lock_path
+        locks = [] if lock_path is None else [lock_path]
+        self._others = Waiters([*locks, *self.site.files("database")])
+        owns = lock_path is not None and victim.pid in lock_owners(lock_path)
         op = victim.operation.op_id
         self.has_fired(now_ns, {"mode": self._mode, "op": op, "owns_the_lock": owns})
 

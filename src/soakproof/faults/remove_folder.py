@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from soakproof.faults.fault import FaultKind
+from soakproof.faults.soundness import remove
 from soakproof.faults.taking_away import TakingAway
 
 __all__ = ["KIND", "RemoveFolder", "draw"]
@@ -25,6 +26,8 @@ class RemoveFolder(TakingAway):
     def take(self) -> dict[str, Any]:
         """Remove it; somebody may put a file into it meanwhile, and then the folder stays."""
         names = [path.name for path in self.site.files()]
+        if self.site.protected:  # it cannot go without what must not be touched
+            return {"removed": remove(self.site.files()), "folder_gone": False}
         shutil.rmtree(self.site.cache_folder, ignore_errors=True)
         return {"removed": names, "folder_gone": not self.site.cache_folder.exists()}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from soakproof.report.cells import code, plain, table, value
 
-__all__ = ["anchors", "environment", "hashes", "limits", "packages", "settings"]
+__all__ = ["anchors", "contract", "environment", "hashes", "limits", "packages", "settings"]
 
 
 def anchors(found: Mapping[str, Any] | None) -> list[str]:
@@ -102,9 +102,38 @@ def settings(plan: Mapping[str, Any]) -> list[str]:
         *table(("setting", "value", "source", "given by"), rows),
         "",
         (
-            f"Segment: {len(segment['modules'])} modules, {segment['files']} files, "
-            f"{segment['bytes']} bytes, from the library of Python {plain(segment['python'])}."
+            f"Segment: {len(segment['modules'])} {_keys(segment)}, {segment['files']} files, "
+            f"{segment['bytes']} bytes{_library(segment)}."
         ),
+    ]
+
+
+def _keys(segment: Mapping[str, Any]) -> str:
+    return "keys" if "inputs" in segment else "modules"
+
+
+def _library(segment: Mapping[str, Any]) -> str:
+    if "inputs" in segment:
+        return ""
+    return f", from the library of Python {plain(segment['python'])}"
+
+
+def contract(plan: Mapping[str, Any]) -> list[str]:
+    """Return what the target's documentation promises, and what this run asked beyond it."""
+    promised = plan["target"].get("contract")
+    if promised is None:
+        return []
+    notices = {"content": "by their content", "mtime": "by time stamp and size"}
+    users = {"many": "many processes at once", "one": "one process at a time"}
+    beyond = plan.get("outside_contract", ())
+    return [
+        plain(promised["text"]),
+        (
+            f"It notices changed inputs {notices[promised['trusts']]}, and its cache is for "
+            f"{users[promised['processes']]}."
+        ),
+        *(["", "This run went beyond it:", ""] if beyond else []),
+        *(f"- {plain(one)}" for one in beyond),
     ]
 
 

@@ -46,6 +46,7 @@ def markdown_report(  # noqa: PLR0913 - one argument a document
         "Gate": _gate(verdict),
         "Why it is not PASS": _reasons(verdict),
         "The first counter-example": answer.counter_example(metrics),
+        "What the target promises": evidence.contract(plan),
         "Answers against the oracle": answer.answers(metrics),
         "Pictures": _pictures(pictures or {}),
         "Cold against warm": metric.cache(metrics),

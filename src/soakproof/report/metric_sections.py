@@ -27,13 +27,24 @@ def cache(metrics: Mapping[str, Any]) -> list[str]:
             continue
         asked = seen["hits"] + seen["misses"]
         rate = percent(seen["hits"] / asked if asked else None)
-        numbers = (seen["hits"], seen["misses"], seen["writes"], seen.get("samples", "absent"))
+        writes = "absent" if seen["writes"] is None else seen["writes"]
+        numbers = (seen["hits"], seen["misses"], writes, seen.get("samples", "absent"))
         rows.append((phase, rate, *numbers))
     return [
         f"{metrics['ops']['keys_distinct']} different keys were asked.",
+        *_from_whom(metrics),
         "",
         *table(("phase", "hit rate", "hits", "misses", "writes", "operations"), rows),
     ]
+
+
+def _from_whom(metrics: Mapping[str, Any]) -> list[str]:
+    """Return who told hits and misses, where it was not the subject's telemetry."""
+    if metrics["telemetry"]["events"] is not None:
+        return []
+    if metrics["cache"]:
+        return ["The target has no telemetry: a hit is what its output was seen to say."]
+    return ["The target has no telemetry: nobody told a hit from a miss."]
 
 
 def locks(metrics: Mapping[str, Any]) -> list[str]:
@@ -58,11 +69,7 @@ def locks(metrics: Mapping[str, Any]) -> list[str]:
         for each in faults["ledger"]
     )
     return [
-        (
-            f"{seen['lock_wait']} waits, {seen['waited_ms_total']:.1f} ms in all; "
-            f"{seen['lock_timeout']} given up."
-        ),
-        f"By what was waited for: {counts(seen['by_cause'])}.",
+        *_waits(seen),
         "",
         "Faults, by kind:",
         "",
@@ -71,6 +78,18 @@ def locks(metrics: Mapping[str, Any]) -> list[str]:
         "Each fault, and what its probe saw:",
         "",
         *table(("fault", "before op", "held ms", "took effect", "healed", "seen"), ledger),
+    ]
+
+
+def _waits(seen: Mapping[str, Any]) -> list[str]:
+    if seen["lock_wait"] is None:
+        return ["The target has no telemetry: nobody told of a wait."]
+    return [
+        (
+            f"{seen['lock_wait']} waits, {seen['waited_ms_total']:.1f} ms in all; "
+            f"{seen['lock_timeout']} given up."
+        ),
+        f"By what was waited for: {counts(seen['by_cause'])}.",
     ]
 
 
@@ -145,6 +164,8 @@ def operations(metrics: Mapping[str, Any]) -> list[str]:
 def telemetry(metrics: Mapping[str, Any]) -> list[str]:
     """Return how the subject's own events agree with the ledger."""
     seen = metrics["telemetry"]
+    if seen["events"] is None:
+        return ["The target has no telemetry: what only it could tell is not known."]
     rows = [
         ("events read", seen["events"]),
         ("unreadable lines", seen["unreadable_lines"]),

@@ -49,9 +49,14 @@ def session_facts(
             f"{plan['settings']['workers']['value']} workers, seed {metrics['seed']}"
         ),
         (
-            f"Cache: {rates or 'not asked'}; {locks['lock_wait']} lock waits, "
-            f"{locks['lock_timeout']} given up; integrity {metrics['integrity']['integrity_check']}"
+            f"Cache: {rates or 'not asked'}; {_told(locks['lock_wait'])} lock waits, "
+            f"{_told(locks['lock_timeout'])} given up; "
+            f"integrity {metrics['integrity']['integrity_check']}"
         ),
         f"Evidence: {', '.join(f'`{name}`' for name in evidence)}",
         f"Replay: `{shlex.join(plan['replay_argv'])}`",
     )
+
+
+def _told(count: int | None) -> str:
+    return "not told of" if count is None else str(count)

@@ -119,7 +119,8 @@ class Plot:
         }
         made.pop("work_order", None)
         made |= {"target": f"../targets/{_NAME}.toml", "gate": f"../gates/{_NAME}.toml"}
-        made["segment"]["modules"] = min(_MODULES, made["segment"]["modules"])
+        if "modules" in made["segment"]:
+            made["segment"]["modules"] = min(_MODULES, made["segment"]["modules"])
         wanted = self.defect.faults
         made["faults"] = [
             fault for fault in made.get("faults", ()) if wanted is None or fault["kind"] in wanted
@@ -156,7 +157,8 @@ class Plot:
         cache = target["cache"]["directory"]
         for name, place in places.items():
             cache = cache.replace(name, place)
-        variables = [name for name, value in target["environment"].items() if "{op}" in value]
+        environment = target.get("environment", {})
+        variables = [name for name, value in environment.items() if "{op}" in value]
         names = target["telemetry"]
         told = {
             "op_variable": variables[0] if variables else "",
@@ -186,5 +188,5 @@ class Plot:
 def _pad(cache: Mapping[str, Any]) -> str:
     """Return the name of a file that plays a known part and is no database; or nothing."""
     rules = reversed(cache["roles"])
-    globs = (rule["glob"] for rule in rules if rule["role"] not in cache["integrity"])
+    globs = (rule["glob"] for rule in rules if rule["role"] not in cache.get("integrity", ()))
     return next((glob.replace("*", "soakproof_pad") for glob in globs if "*" in glob), "")

@@ -10,21 +10,38 @@ import datetime
 import hashlib
 import itertools
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
 import soakproof
 from soakproof import schema
-from soakproof.errors import ConfigError, EvidenceBroken, MissingInput, RunExists
+from soakproof.checks.contract import outside_contract
+from soakproof.dice import rank
+from soakproof.errors import EvidenceBroken, MissingInput, RunExists
 from soakproof.faults.planning import FaultPlanner
-from soakproof.model import SCHEMA_VERSION, Setting, Source
+from soakproof.model import MEASURES, SCHEMA_VERSION, Setting, Source
 from soakproof.places import Places, reveal_plan
 from soakproof.rundir import Project, RunDir, write_bytes, write_json
+from soakproof.targets.beside import run_once
 from soakproof.targets.command import resolve_command
+from soakproof.targets.files import measure
+from soakproof.targets.target import Places as TargetPlaces
+from soakproof.targets.target import Target
+from soakproof.workload.fit import misfits
+from soakproof.workload.languages import Language
 from soakproof.workload.schedule import DIGEST_OPS, Workload, digest, schedule
-from soakproof.workload.segment import Segment, prepare_stdlib
+from soakproof.workload.segment import (
+    Segment,
+    copy_folder,
+    generate,
+    listed,
+    measured,
+    module_name,
+    prepare_stdlib,
+)
 from soakproof.workload.settings import Bound, resolve, resolve_bound
 
 __all__ = ["DEFAULT_CAMPAIGN", "clean"]
@@ -83,9 +100,9 @@ def clean(
     command = _command(files, flags)
     now = datetime.datetime.now(datetime.UTC)
     run, run_id = _create(project, flags, environ, f"{now:%Y%m%dT%H%M%SZ}-{files.campaign['name']}")
-    segment = _segment(run, files, seed.value)
     run.telemetry.mkdir()
-    run.scratch.mkdir()
+    run.target_scratch.mkdir(parents=True)
+    segment = _segment(run, files, seed.value, command.value, environ)
     write_bytes(run.gate, files.gate)
     settings = {
         "ops": bound.ops,
@@ -113,10 +130,13 @@ def clean(
         "gate_sha256": _sha256(run.gate),
         "settings": {name: asdict(setting) for name, setting in settings.items()},
         "replay_argv": _replay(project, files, bound, workers, seed, command),
-        "segment": asdict(segment) | {"modules": list(segment.modules)},
+        "segment": _segment_document(segment),
+        "measures": MEASURES,
         "schedule_sha256": schedule_sha256,
         "faults": faults,
     }
+    outside = list(outside_contract(files.campaign, files.target, workers.value))
+    plan |= {"outside_contract": outside} if outside else {}
     places = Places.of(project, run, (command.value, files.target["command"]))
     places.save(run)
     plan = places.hide_in(plan)
@@ -135,15 +155,9 @@ def _read(project: Project, campaign_name: str, flags: Mapping[str, str | None])
     else:
         gate_path = (campaign_path.parent / campaign["gate"]).resolve()
     schema.load_toml(gate_path, "gate", hint=f"it is named in {campaign_path}")
-    unknown = sorted(set(campaign["workload"]["mix"]) - set(target["operations"]))
-    if unknown:
-        known = ", ".join(sorted(target["operations"]))
-        problem = f"expected operations of {target_path.name} ({known}), found {unknown[0]!r}"
-        raise ConfigError(campaign_path, problem, key="workload.mix")
-    kinds = {target["operations"][kind]["keys"] for kind in campaign["workload"]["mix"]}
-    if "queries" in kinds and not campaign["workload"]["queries"]:
-        problem = "expected at least one query, found none; the mix has operations that need them"
-        raise ConfigError(campaign_path, problem, key="workload.queries")
+    for misfit in misfits(campaign, target):
+        path = campaign_path if misfit.file == "campaign" else target_path
+        raise schema.located(path, misfit.problem, misfit.key)
     return _Files(
         campaign_path,
         campaign,
@@ -217,15 +231,113 @@ def _create(
     raise AssertionError  # count() has no end
 
 
-def _segment(run: RunDir, files: _Files, seed: int) -> Segment:
-    asked = files.campaign["segment"]
-    return prepare_stdlib(
-        run.segment,
-        count=asked["modules"],
-        exclude=asked.get("exclude", ()),
-        seed=seed,
-        campaign_path=files.campaign_path,
-    )
+def _segment(
+    run: RunDir, files: _Files, seed: int, command: list[str], environ: Mapping[str, str]
+) -> Segment:
+    """Make the segment, run the target's own preparation in it, and say which keys there are."""
+    asked, target = files.campaign["segment"], files.target
+    exclude = asked.get("exclude", ())
+    place = TargetPlaces(run.run_id, run.segment, run.telemetry, run.target_scratch)
+    subject = Target(target, tuple(command), place)
+    if asked["source"] == "stdlib":
+        library = prepare_stdlib(
+            run.segment,
+            count=asked["modules"],
+            exclude=exclude,
+            seed=seed,
+            campaign_path=files.campaign_path,
+        )
+        if not {"prepare", "clean", "edits"} & target.keys() and _asks_modules(target):
+            return library
+    elif asked["source"] == "folder":
+        copy_folder(_folder(files), run.segment, exclude=exclude, campaign_path=files.campaign_path)
+    else:
+        run.segment.mkdir()
+        generate(asked["files"], run.segment, seed=seed, campaign_path=files.campaign_path)
+    for step in ("prepare", "clean"):
+        if step in target:
+            argv = resolve_command(target[step]["argv"], f"{files.target_path}: {step}.argv")
+            run_once(
+                subject.beside(argv),
+                subject.env(None, environ),
+                subject.cwd,
+                deadline_s=target[step]["deadline_s"],
+                where=(files.target_path, f"{step}.argv"),
+            )
+    _refuse_full_cache(subject, files)
+    inputs = listed(run.segment, subject.cache_folder)
+    return measured(run.segment, inputs, _keys(files, inputs, run.segment, seed))
+
+
+def _asks_modules(target: Mapping[str, Any]) -> bool:
+    """Whether the target asks about Python modules and searches, as one of the library's does."""
+    return all(one["keys"] in {"modules", "queries"} for one in target["operations"].values())
+
+
+def _folder(files: _Files) -> Path:
+    """Return the folder that a campaign copies: beside its own file, or beside the target's."""
+    name = files.campaign["segment"]["folder"]
+    beside = [files.campaign_path.parent / name, files.target_path.parent / name]
+    found: Path = next((path for path in beside if path.is_dir()), beside[0])
+    return found.resolve()
+
+
+def _refuse_full_cache(subject: Target, files: _Files) -> None:
+    """The cache starts empty, or a run proves nothing of a cold one."""
+    _, counts = measure(subject.cache_folder, files.target["cache"]["roles"])
+    if found := sum(counts.values()):
+        problem = f"expected an empty cache after `prepare`, found {found} files; add `clean`"
+        raise schema.located(files.target_path, problem, "cache.directory")
+
+
+def _keys(files: _Files, inputs: Mapping[str, str], segment: Path, seed: int) -> list[str]:
+    """Return the keys that name a file, shuffled by the seed.
+
+    Raises:
+        ConfigError: an operation has none, or an edit could not change one.
+    """
+    operations, keys = files.target["operations"], set[str]()
+    language = Language.of(files.target)
+    for kind in files.campaign["workload"]["mix"]:
+        source = operations[kind]["keys"]
+        if source == "modules":
+            found = {name: path for path in inputs if (name := module_name(path)) is not None}
+        elif source == "files":
+            glob = operations[kind].get("glob", "*")
+            found = {path: path for path in inputs if fnmatchcase(path, glob)}
+        else:
+            continue
+        if not found:
+            problem = f"expected files of the segment for {kind!r}, found none"
+            raise schema.located(files.target_path, problem, f"operations.{kind}.glob")
+        keys |= found.keys()
+        _refuse_unfit(files, segment, language, found.values())
+    return sorted(keys, key=lambda key: rank(seed, "file", key))
+
+
+def _refuse_unfit(files: _Files, segment: Path, language: Language, paths: Iterable[str]) -> None:
+    """An edit must be able to change each file twice, the second time without changing its size."""
+    if not files.campaign.get("episodes", {}).get("edits"):
+        return
+    for path in paths:
+        content = (segment / path).read_bytes()
+        once = language.changed(content, _MARKS[0])
+        twice = language.changed(once, _MARKS[1])
+        if once in {content, twice} or len(once) != len(twice):
+            problem = (
+                f"expected a change of {path} that can be made twice and keeps its size, found none"
+            )
+            raise schema.located(files.target_path, problem, "edits")
+
+
+_MARKS: Final = (1234, 5678)
+
+
+def _segment_document(segment: Segment) -> dict[str, Any]:
+    document = asdict(segment) | {"modules": list(segment.modules)}
+    if not segment.inputs:
+        del document["inputs"]
+    return document
 
 
 def _replay(
@@ -246,7 +358,7 @@ def _planned(
     files: _Files, segment: Segment, seed: int, ops: int | None
 ) -> tuple[str, list[dict[str, Any]]]:
     """Return the digest of the schedule, and its faults; a soak by time plans them as it goes."""
-    workload = Workload.of(files.campaign, files.target, segment.modules)
+    workload = Workload.of(files.campaign, files.target, _segment_document(segment))
     limit = DIGEST_OPS if ops is None else ops
     operations = list(itertools.islice(schedule(workload, seed, ops), limit))
     planner = FaultPlanner(files.campaign.get("faults", ()), seed, workload.writers)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,9 @@ from queue import SimpleQueue
 from typing import Any
 
 from soakproof import schema
-from soakproof.checks.answers import Question, module_path, questions, state_name
+from soakproof.checks.answers import Question, questions, state_name
 from soakproof.checks.ledger import Ledger
+from soakproof.checks.scope import Scope, scopes_of
 from soakproof.checks.versions import ORIGINAL, Timeline
 from soakproof.errors import MissingInput, SoakError
 from soakproof.lines import BadLine, decode_history
@@ -40,11 +41,13 @@ class Asked:
         path: the run's ``expected.jsonl``; ``None``: the target has no oracle.
         questions: how many questions.
         ran: for how many the tool had to be run; the others were known from earlier runs.
+        unanswered: to how many it gave nothing: it did not end, or could not be started.
     """
 
     path: Path | None
     questions: int
     ran: int
+    unanswered: int = 0
 
 
 def expect(project: Project, run_dir: RunDir) -> Asked:
@@ -66,11 +69,12 @@ def expect(project: Project, run_dir: RunDir) -> Asked:
     plan = reveal_plan(run_dir, plan)
     wanted = _wanted(plan, run_dir)
     oracle = _oracle(project, run_dir, plan)
-    sources = _Sources(run_dir)
-    answers, ran = _ask_all(oracle, sources, wanted, run_dir.scratch / "oracle")
+    sources = _Sources(run_dir, plan["segment"].get("inputs"))
+    scopes = scopes_of(plan["target"])
+    answers, ran = _ask_all(oracle, sources, wanted, scopes, run_dir.scratch / "oracle")
     lines = b"".join(as_json(one, compact=True) for one in answers)
     write_bytes(run_dir.expected, lines)
-    return Asked(run_dir.expected, len(answers), ran)
+    return Asked(run_dir.expected, len(answers), ran, len(wanted) - len(answers))
 
 
 def _wanted(plan: Mapping[str, Any], run_dir: RunDir) -> dict[Question, Mapping[str, str]]:
@@ -81,18 +85,20 @@ def _wanted(plan: Mapping[str, Any], run_dir: RunDir) -> dict[Question, Mapping[
             ledger.add(line)
             timeline.add(line)
     ledger.close()
+    scopes = scopes_of(plan["target"])
     wanted: dict[Question, Mapping[str, str]] = {}
     for record in ledger.operations.values():
         if record.outcome is Outcome.INFO:
             continue
-        by_key = plan["target"]["operations"][record.kind]["depends"] == "key"
-        path = module_path(record.key) if by_key else None
-        current, outdated, _ = questions(record, path, timeline)
+        scope = scopes[record.kind]
+        path = scope.path(record.key)
+        current, outdated, _ = questions(record, scope, timeline)
         if path is not None:
             for version in (*current, *outdated):
                 wanted[Question(record.kind, record.key, version)] = {path: version}
         elif current:
-            state = timeline.state(record.invoke_ns, record.completion_ns) or {}
+            covers = scope.covers(record.key)
+            state = timeline.state(record.invoke_ns, record.completion_ns, covers) or {}
             wanted[Question(record.kind, record.key, state_name(state))] = state
     return wanted
 
@@ -113,26 +119,33 @@ def _oracle(project: Project, run_dir: RunDir, plan: Mapping[str, Any]) -> Oracl
 class _Sources:
     """Finds the content of versions: kept ones by their SHA-256, others in the segment."""
 
-    def __init__(self, run_dir: RunDir) -> None:
+    def __init__(self, run_dir: RunDir, inputs: Mapping[str, str] | None) -> None:
         self._run_dir = run_dir
-        self._segment = {
-            path.relative_to(run_dir.segment).as_posix(): path
-            for path in sorted(run_dir.segment.rglob("*"))
-            if path.is_file() and not any(part.startswith(".") for part in _parts(path, run_dir))
-        }
+        if inputs is None:
+            self._segment = {
+                path.relative_to(run_dir.segment).as_posix(): path
+                for path in sorted(run_dir.segment.rglob("*"))
+                if path.is_file() and not _is_hidden(path, run_dir)
+            }
+        else:
+            self._segment = {path: run_dir.versions / one for path, one in inputs.items()}
 
-    def of(self, question: Question, versions: Mapping[str, str], *, whole: bool) -> Source:
-        """Return the input of a question: its own file, or the whole segment."""
-        files = dict(self._segment) if whole else {}
-        for path, version in versions.items():
-            files.pop(path, None)
+    def of(self, question: Question, versions: Mapping[str, str], scope: Scope) -> Source:
+        """Return the input of a question: the files that its answer depends on."""
+        path = scope.path(question.key)
+        covers = scope.covers(question.key)
+        files = {}
+        if path is None:
+            files = {name: content for name, content in self._segment.items() if covers(name)}
+        for name, version in versions.items():
+            files.pop(name, None)
             if version == ABSENT:
                 continue
-            content = self._segment.get(path) if version == ORIGINAL else None
+            content = self._segment.get(name) if version == ORIGINAL else None
             if version != ORIGINAL:
                 content = self._run_dir.versions / version
             if content is not None:
-                files[path] = content
+                files[name] = content
         missing = [str(content) for content in files.values() if not content.exists()]
         if missing:
             message = f"{missing[0]}: not there; the run's folder is not complete ({question})"
@@ -140,12 +153,16 @@ class _Sources:
         return Source(files)
 
 
-def _parts(path: Path, run_dir: RunDir) -> Iterable[str]:
-    return path.relative_to(run_dir.segment).parts
+def _is_hidden(path: Path, run_dir: RunDir) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(run_dir.segment).parts)
 
 
 def _ask_all(
-    oracle: Oracle, sources: _Sources, wanted: Mapping[Question, Mapping[str, str]], rooms: Path
+    oracle: Oracle,
+    sources: _Sources,
+    wanted: Mapping[Question, Mapping[str, str]],
+    scopes: Mapping[str, Scope],
+    rooms: Path,
 ) -> tuple[list[Expected], int]:
     """Ask side by side, as many as there are processors; the order is that of the questions."""
     free: SimpleQueue[Path] = SimpleQueue()
@@ -156,10 +173,9 @@ def _ask_all(
         room.mkdir(parents=True)
         free.put(room)
 
-    def ask(item: tuple[Question, Mapping[str, str]]) -> tuple[Expected, bool]:
+    def ask(item: tuple[Question, Mapping[str, str]]) -> tuple[Expected | None, bool]:
         question, versions = item
-        whole = module_path(question.key) not in versions
-        source = sources.of(question, versions, whole=whole)
+        source = sources.of(question, versions, scopes[question.kind])
         room = free.get()
         try:
             return oracle.ask(question.kind, question.key, question.version, source, room)
@@ -169,4 +185,5 @@ def _ask_all(
     with ThreadPoolExecutor(workers) as pool:
         answered = list(pool.map(ask, wanted.items()))
     shutil.rmtree(rooms, ignore_errors=True)
-    return [expected for expected, _ in answered], sum(ran for _, ran in answered)
+    told = [expected for expected, _ in answered if expected is not None]
+    return told, sum(ran for _, ran in answered)

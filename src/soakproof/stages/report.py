@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from soakproof import schema
 from soakproof.lines import BadLine, decode_history, decode_samples, decode_telemetry
@@ -86,14 +86,25 @@ def _documents(run_dir: RunDir) -> Documents:
     )
 
 
+_NO_TELEMETRY: Final[Mapping[str, Any]] = {
+    "glob": "",
+    "hit": None,
+    "miss": None,
+    "lock_wait": (),
+    "lock_timeout": (),
+}
+"""Of a subject that tells nothing."""
+
+
 def _storm(run_dir: RunDir, of: Documents) -> Storm:
     """Fold the raw record; lines that cannot be read are counted by ``extract``, and told there."""
-    names: Mapping[str, Any] = of.plan["target"]["telemetry"]
+    names: Mapping[str, Any] = of.plan["target"].get("telemetry") or _NO_TELEMETRY
     storm = Storm(names, _not_right(of.metrics))
     for line in decode_history(run_dir.history):
         if not isinstance(line, BadLine):
             storm.add_line(line)
-    for path in sorted(run_dir.telemetry.glob(names["glob"])):
+    files = sorted(run_dir.telemetry.glob(names["glob"])) if names["glob"] else ()
+    for path in files:
         for event in decode_telemetry(path):
             if not isinstance(event, BadLine) and event.run_id == run_dir.run_id:
                 storm.add_event(event)

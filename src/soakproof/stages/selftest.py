@@ -137,6 +137,9 @@ def _subject(project: Project, flags: Mapping[str, str | None]) -> tuple[str, Su
     campaign = schema.load_toml(path, "campaign", hint="give --campaign FILE")
     target_path = (path.parent / campaign["target"]).resolve()
     target = schema.load_toml(target_path, "target", hint=f"it is named in {path}")
+    if "telemetry" not in target:
+        problem = "expected telemetry, because half of the planted defects lie in it; found none"
+        raise schema.located(target_path, problem, "telemetry")
     gate_path = (path.parent / campaign["gate"]).resolve()
     if given := flags.get("gate"):
         gate_path = _find(project, given, "gates")

@@ -5,33 +5,61 @@ from __future__ import annotations
 import fnmatch
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["OTHER", "files_by_role", "integrity", "measure"]
+__all__ = ["OTHER", "CacheFile", "files_by_role", "integrity", "matches", "measure"]
 
 OTHER: Final = "other"
 """The role of a file that no rule names."""
 
 
-def files_by_role(
-    folder: Path, roles: Sequence[Mapping[str, str]]
-) -> dict[str, list[os.DirEntry[str]]]:
-    """Return role → files, with every role and :data:`OTHER`; the first rule that matches wins."""
-    found: dict[str, list[os.DirEntry[str]]] = {rule["role"]: [] for rule in roles}
+@dataclass(frozen=True, slots=True)
+class CacheFile:
+    """A file of the cache.
+
+    Args:
+        path: where it lies.
+        name: its path relative to the cache's folder.
+    """
+
+    path: Path
+    name: str
+
+
+def files_by_role(folder: Path, roles: Sequence[Mapping[str, str]]) -> dict[str, list[CacheFile]]:
+    """Return role → files, with every role and :data:`OTHER`; the first rule that matches wins.
+
+    A rule with a slash is about the path relative to the folder, any other about the file's name.
+    """
+    found: dict[str, list[CacheFile]] = {rule["role"]: [] for rule in roles}
     found[OTHER] = []
+    for file in _walk(folder, ""):
+        rules = (rule for rule in roles if matches(file.name, rule["glob"]))
+        found[next(rules, {"role": OTHER})["role"]].append(file)
+    return found
+
+
+def matches(name: str, glob: str) -> bool:
+    """Return whether a pattern is of a file, by its relative path (with a slash) or its name."""
+    return fnmatch.fnmatchcase(name if "/" in glob else name.rpartition("/")[2], glob)
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[CacheFile]:
+    """Yield the files, sorted; a folder that goes away meanwhile has none."""
     try:
         with os.scandir(folder) as entries:
-            files = sorted((entry for entry in entries), key=lambda entry: entry.name)
-    except FileNotFoundError:
-        return found
-    for entry in files:
-        if entry.is_file(follow_symlinks=False):
-            rules = (rule for rule in roles if fnmatch.fnmatchcase(entry.name, rule["glob"]))
-            found[next(rules, {"role": OTHER})["role"]].append(entry)
-    return found
+            listed = sorted(entries, key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in listed:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/")
+        elif entry.is_file(follow_symlinks=False):
+            yield CacheFile(Path(entry.path), f"{prefix}{entry.name}")
 
 
 def measure(
@@ -44,7 +72,7 @@ def measure(
         sizes[role] = counts[role] = 0
         for entry in entries:
             try:
-                sizes[role] += entry.stat(follow_symlinks=False).st_size
+                sizes[role] += entry.path.stat(follow_symlinks=False).st_size
             except FileNotFoundError:
                 continue
             counts[role] += 1

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from soakproof.model import Expected, Operation, Phase
 from soakproof.rundir import write_bytes
+from soakproof.targets.normal import Normaliser
 from soakproof.targets.target import Places, Target
 
 __all__ = ["Oracle", "Source", "identity"]
@@ -69,8 +70,11 @@ class Oracle:
 
     def ask(
         self, kind: str, key: str, version: str, source: Source, room: Path
-    ) -> tuple[Expected, bool]:
+    ) -> tuple[Expected | None, bool]:
         """Answer one question; the flag says whether the tool had to be run.
+
+        Without an answer, and so with nothing to hold others to, it comes back from a command that
+        does not end or cannot be started.
 
         Args:
             kind: operation kind.
@@ -84,32 +88,50 @@ class Oracle:
         ran = known is None
         if known is None:
             known = self._run(kind, key, source, room)
+            if known is None:
+                return None, True
             self._keep(name, *known)
-        exit_code, answer = known
-        sha256 = hashlib.sha256(answer).hexdigest() if answer else None
-        if sha256 is not None and not (self._answers / sha256).exists():
-            write_bytes(self._answers / sha256, answer)
+        exit_code, raw = known
+        answer = Normaliser.of(self._document)(raw)
         expected = Expected(
             kind=kind,
             key=key,
             version=version,
             exit_code=exit_code,
-            answer_sha256=sha256,
+            answer_sha256=self._stored(answer),
             answer_bytes=len(answer),
+            raw_sha256=self._stored(raw) if raw != answer else None,
         )
         return expected, ran
+
+    def _stored(self, answer: bytes) -> str | None:
+        if not answer:
+            return None
+        sha256 = hashlib.sha256(answer).hexdigest()
+        if not (self._answers / sha256).exists():
+            write_bytes(self._answers / sha256, answer)
+        return sha256
 
     def _name(self, kind: str, key: str, source: Source) -> str:
         asked = [
             self._identity,
             self._document["operations"][kind]["argv"],
             self._document["oracle"],
-            self._document["environment"],
+            self._document.get("environment", {}),
+            *self._extras(kind),
             kind,
             key,
             source.digest(),
         ]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+    def _extras(self, kind: str) -> list[Any]:
+        """Return what else an answer depends on, where the target's file says any of it."""
+        operation = self._document["operations"][kind]
+        names = ("answer", "answer_stream", "answer_file")
+        said = [{name: operation[name] for name in names if name in operation}]
+        said += [{"cwd": self._document["cwd"]}] if "cwd" in self._document else []
+        return [one for one in said if one]
 
     def _recall(self, name: str) -> tuple[int, bytes] | None:
         try:
@@ -125,19 +147,21 @@ class Oracle:
         head = f"{exit_code} {hashlib.sha256(answer).hexdigest()}\n"
         write_bytes(self._kept / name, head.encode("ascii") + answer)
 
-    def _run(self, kind: str, key: str, source: Source, room: Path) -> tuple[int, bytes]:
-        segment, telemetry = room / "segment", room / "telemetry"
-        segment.mkdir(parents=True)
-        telemetry.mkdir()
+    def _run(self, kind: str, key: str, source: Source, room: Path) -> tuple[int, bytes] | None:
+        segment, telemetry, scratch = room / "segment", room / "telemetry", room / "scratch"
+        for folder in (segment, telemetry, scratch):
+            folder.mkdir(parents=True)
         for path, content in source.files.items():
             goal = segment / path
             goal.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(content, goal)
-        target = Target(self._document, self._command, Places("oracle", segment, telemetry))
+            goal.chmod(content.stat().st_mode)
+        places = Places("oracle", segment, telemetry, scratch)
+        target = Target(self._document, self._command, places)
         operation = Operation(0, Phase.COLD, kind, key, first_ask=True)
         oracle = self._document["oracle"]
         env = target.env(operation, os.environ)
-        for variable, value in oracle["environment"].items():
+        for variable, value in oracle.get("environment", {}).items():
             env.pop(variable, None)
             if value:
                 env[variable] = value
@@ -146,15 +170,27 @@ class Oracle:
             done = subprocess.run(
                 argv,
                 env=env,
+                cwd=target.cwd,
                 capture_output=True,
                 timeout=_DEADLINE_S,
                 check=False,
                 stdin=subprocess.DEVNULL,
             )
+            given = _given(target, operation, done)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
         finally:
             shutil.rmtree(room)
             room.mkdir()
-        return done.returncode, target.normal(done.stdout)
+        return done.returncode, target.placeless(given, operation)
+
+
+def _given(target: Target, operation: Operation, done: subprocess.CompletedProcess[bytes]) -> bytes:
+    """Return what was given as the answer; nothing where the file for it is not there."""
+    path = target.answer_file(operation)
+    if path is not None:
+        return path.read_bytes() if path.is_file() else b""
+    return done.stderr if target.answer_stream(operation) == "stderr" else done.stdout
 
 
 def identity(command: Sequence[str], package_dir: Path | None) -> str:

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from soakproof.model import Operation, Outcome
+from soakproof.targets.normal import Normaliser
 
 __all__ = ["Places", "Target"]
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What the placeholders of a target's file stand for in one run."""
+    """What the placeholders of a target's file stand for in one run.
+
+    Args:
+        run_id: the run's name.
+        segment: what is asked about.
+        telemetry: takes the subject's own events.
+        scratch: takes what operations write beside their answers.
+    """
 
     run_id: str
     segment: Path
     telemetry: Path
+    scratch: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +51,27 @@ class Target:
         template: Sequence[str] = self.document["operations"][operation.kind]["argv"]
         return (*self.command, *(self._fill(part, operation) for part in template))
 
-    def env(self, operation: Operation, base: Mapping[str, str]) -> dict[str, str]:
-        """Return the whole environment of an operation.
+    def env(self, operation: Operation | None, base: Mapping[str, str]) -> dict[str, str]:
+        """Return the whole environment of an operation; ``None``: of a command beside them.
 
         Variables that the target's file sets win; others with the same prefix as those
         (``TRIFECTA_…``) are left out, so that the caller's shell does not change what is soaked.
         """
-        given: Mapping[str, str] = self.document["environment"]
+        given: Mapping[str, str] = self.document.get("environment", {})
         prefixes = tuple({name.partition("_")[0] + "_" for name in given if "_" in name})
         env = {name: value for name, value in base.items() if not name.startswith(prefixes)}
         env.update({name: self._fill(value, operation) for name, value in given.items()})
         return env
+
+    def beside(self, argv: Sequence[str]) -> tuple[str, ...]:
+        """Return the command line of a command that is no operation (prepare, integrity …)."""
+        return tuple(self._fill(part) for part in argv)
+
+    @property
+    def cwd(self) -> Path | None:
+        """Working folder of every operation; ``None``: that of soakproof."""
+        folder = self.document.get("cwd")
+        return None if folder is None else Path(self._fill(folder))
 
     @property
     def cache_folder(self) -> Path:
@@ -59,38 +79,110 @@ class Target:
         return Path(self._fill(self.document["cache"]["directory"]))
 
     @property
-    def lock_path(self) -> Path:
-        """The lock file that writers take."""
-        return Path(self._fill(self.document["cache"]["lock"]))
+    def lock_path(self) -> Path | None:
+        """The lock file that writers take, where the target names one."""
+        lock = self.document["cache"].get("lock")
+        return None if lock is None else Path(self._fill(lock))
 
-    def normal(self, answer: bytes) -> bytes:
-        """Return an answer without what depends on where the segment lies."""
-        return answer.replace(str(self.places.segment).encode(), b"{segment}")
+    def answer_file(self, operation: Operation) -> Path | None:
+        """Return the file that will hold an operation's answer; ``None``: it is printed."""
+        spec = self._spec(operation)
+        if spec.get("answer") != "file":
+            return None
+        path = Path(self._fill(spec["answer_file"], operation))
+        return path if self.cwd is None else self.cwd / path
 
-    def judge(self, exit_code: int | None, answer: bytes) -> tuple[Outcome, str | None]:
+    def answer_stream(self, operation: Operation) -> str:
+        """Return the stream on which an operation prints its answer."""
+        return str(self._spec(operation).get("answer_stream", "stdout"))
+
+    def placeless(self, answer: bytes, operation: Operation | None = None) -> bytes:
+        """Return an answer without what depends on where the segment lies, and on our numbers."""
+        names = {"{segment}": self.places.segment, "{scratch}": self.places.scratch}
+        for name, place in names.items():
+            answer = answer.replace(str(place).encode(), name.encode())
+        if operation is not None and any("{op}" in part for part in self._words(operation)):
+            answer = answer.replace(operation.op_id.encode(), b"{op}")
+        return answer
+
+    def normal(self, placeless: bytes) -> bytes:
+        """Return an answer after the target's own rules."""
+        return Normaliser.of(self.document)(placeless)
+
+    def judge(
+        self, operation: Operation, exit_code: int | None, answer: bytes | None
+    ) -> tuple[Outcome, str | None]:
         """Return how an operation that ended by itself ended, and why if not ok.
 
-        An answer is taken from what was printed, never from the exit code alone: exit 0 with
-        nothing, or with half a document, is no answer.
+        An answer is taken from what it gave, never from the exit code alone: exit 0 with nothing,
+        or with half a document, is no answer; nor is what an exit code comes with that the target
+        does not list.
+
+        Args:
+            operation: what was asked.
+            exit_code: how it ended; ``None``: by a signal.
+            answer: what it gave; ``None``: not even the file that was to hold it.
         """
+        spec = self._spec(operation)
         if exit_code is None:
             return Outcome.INFO, "signal"
-        if exit_code != 0:
+        if exit_code not in spec.get("answer_exit_codes", (0,)):
             return Outcome.FAIL, "exit"
-        try:
-            document = json.loads(answer)
-        except ValueError:
-            return Outcome.FAIL, "no_answer"
-        if not isinstance(document, dict) or document.get("status", "ok") != "ok":
+        if answer is None or not _is_answer(spec, answer):
             return Outcome.FAIL, "no_answer"
         return Outcome.OK, None
 
+    def hit(self, stdout: bytes, stderr: bytes) -> bool | None:
+        """Return whether an answered operation was seen to be a hit; ``None``: nobody can say."""
+        seen = self.document.get("hits")
+        if seen is None:
+            return None
+        text = (stderr if seen["stream"] == "stderr" else stdout).decode("utf-8", "replace")
+        return re.search(seen["pattern"], text, re.MULTILINE) is not None
+
+    def _spec(self, operation: Operation) -> Mapping[str, Any]:
+        spec: Mapping[str, Any] = self.document["operations"][operation.kind]
+        return spec
+
+    def _words(self, operation: Operation) -> tuple[str, ...]:
+        spec = self._spec(operation)
+        return (*spec["argv"], spec.get("answer_file", ""))
+
     def _fill(self, template: str, operation: Operation | None = None) -> str:
+        if "{cache}" in template:
+            template = template.replace("{cache}", str(self.cache_folder))
         filled = (
             template.replace("{segment}", str(self.places.segment))
             .replace("{telemetry}", str(self.places.telemetry))
+            .replace("{scratch}", str(self.places.scratch))
             .replace("{run_id}", self.places.run_id)
         )
         if operation is not None:
-            filled = filled.replace("{op}", operation.op_id).replace("{key}", operation.key)
+            file = self.places.segment / self._key_file(operation)
+            filled = filled.replace("{file}", str(file)).replace("{op}", operation.op_id)
+            filled = filled.replace("{key}", operation.key)
         return filled
+
+    def _key_file(self, operation: Operation) -> str:
+        if self._spec(operation)["keys"] == "modules":
+            return operation.key.replace(".", "/") + ".py"
+        return operation.key
+
+
+def _is_answer(spec: Mapping[str, Any], answer: bytes) -> bool:
+    pattern = spec.get("answer_pattern")
+    if pattern is not None:
+        text = answer.decode("utf-8", "surrogateescape")
+        if re.search(pattern, text, re.MULTILINE) is None:
+            return False
+    elif not answer:
+        return False
+    if spec.get("answer", "json") != "json":
+        return True
+    try:
+        document = json.loads(answer)
+    except (ValueError, RecursionError):
+        return False
+    if isinstance(document, dict):
+        return bool(document.get("status", "ok") == "ok")
+    return isinstance(document, list)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from soakproof.verifier.history import Call
 from soakproof.verifier.raw import Given, Raw
+from soakproof.verifier.scope import reach_of
 from soakproof.verifier.versions import Seen, Step, seen, steps_of
 
 __all__ = ["Judged", "count_answers", "judge_answers"]
@@ -62,9 +63,8 @@ def judge_answers(raw: Raw) -> list[Judged]:
 
 
 def _judge(raw: Raw, steps: dict[str, list[Step]], op: str, call: Call) -> Judged:
-    by_key = raw.plan["target"]["operations"].get(call.kind, {}).get("depends") == "key"
-    path = f"{call.key.replace('.', '/')}.py" if by_key else None
-    found = seen(steps, path, call.span)
+    earlier = raw.plan.get("measures", 1) > 1
+    found = seen(steps, reach_of(raw.plan, call.kind, call.key), call.span, earlier=earlier)
     if call.ended is None or call.ended["type"] == "info":
         reason = "" if call.ended is None else call.ended.get("reason", "")
         return Judged(op, call, _ENDS.get(reason, "indeterminate"), found)
@@ -90,8 +90,14 @@ def _no_answer(ended: dict[str, Any]) -> str:
     return "crashed" if ended.get("detail", {}).get("traceback") else "missing"
 
 
-def count_answers(judged: list[Judged]) -> dict[str, Any]:
-    """Count them; where the oracle does not hold, nobody knows how many were bad."""
+def count_answers(judged: list[Judged], *, agreed: bool = False) -> dict[str, Any]:
+    """Count them; where the oracle does not hold, nobody knows how many were bad.
+
+    Args:
+        judged: all of them.
+        agreed: whether right ones without an answer are counted apart.
+    """
+    silent = sum(one.worth == "right" and one.call.outcome != "ok" for one in judged)
     worths = Counter(one.worth for one in judged)
     calm = [one for one in judged if one.call.phase in _CALM]
     calm_checked, calm_bad = sum(one.checked for one in calm), sum(one.bad for one in calm)
@@ -104,6 +110,7 @@ def count_answers(judged: list[Judged]) -> dict[str, Any]:
     bad["healed"] = sum(before.bad and one.worth == "right" for before, one in once)
     return {
         **{name: worths[name] for name in ("right", *_DOUBTFUL)},
+        **({"agreed_without_answer": silent} if agreed else {}),
         **(dict.fromkeys(bad) if holds is False else bad),
         "checked": sum(one.checked for one in judged),
         "calm_checked": calm_checked,

@@ -67,7 +67,7 @@ def _verdict(
     samples: int | None,
 ) -> tuple[str, str]:
     if observed is None:
-        return "UNKNOWN", f"{asked['metric']} was not measured"
+        return "UNKNOWN", _unmeasured(asked["metric"], metrics)
     if limit is None:
         return "UNKNOWN", f"the limit {asked['limit']['metric']} was not measured"
     holds = _compare(observed, asked["op"], limit)
@@ -86,7 +86,19 @@ def _verdict(
     return "PASS", ""
 
 
+_SILENT: Final = ": the target has no telemetry"
+_ITS_OWN: Final = ("cache.", "locks.", "telemetry.")
+
+
+def _unmeasured(path: str, metrics: Mapping[str, Any]) -> str:
+    silent = path.startswith(_ITS_OWN) and _at(metrics, "telemetry.events") is None
+    return f"{path} was not measured{_SILENT if silent else ''}"
+
+
 def _lacking(asked: Mapping[str, Any], metrics: Mapping[str, Any], samples: int | None) -> str:
+    why = _unmeasured(asked["samples"], metrics)
+    if samples is None and why.endswith(_SILENT):
+        return why
     if samples is None or samples < asked["floor"]:
         found = "none" if samples is None else samples
         return f"{asked['samples']}: {found}, needed at least {asked['floor']}"

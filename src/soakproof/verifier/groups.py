@@ -29,6 +29,16 @@ def _run(raw: Raw) -> dict[str, Any]:
     return {"state": raw.history.state, "unreadable_history_lines": raw.history.torn}
 
 
+def _measures_more(raw: Raw) -> bool:
+    """Whether the run was planned when changed inputs and silent agreement were counted."""
+    return bool(raw.plan.get("measures", 1) > 1)
+
+
+def _tells(raw: Raw) -> bool:
+    """Whether the subject has telemetry at all."""
+    return "telemetry" in raw.plan["target"]
+
+
 def _ops(raw: Raw) -> dict[str, Any]:
     seen, planned = raw.history, raw.plan["settings"]["ops"]["value"]
     by_kind: dict[str, dict[str, int]] = {}
@@ -50,6 +60,7 @@ def _ops(raw: Raw) -> dict[str, Any]:
         "by_kind": by_kind,
         "by_reason": dict(seen.reasons),
         "alarming_stderr": seen.alarming,
+        **({"inputs_changed": seen.inputs_changed} if _measures_more(raw) else {}),
     }
 
 
@@ -64,12 +75,14 @@ def _answers(raw: Raw) -> dict[str, Any]:
         "oracle": "asked",
         "questions": len(raw.oracle.answers),
         "unreadable_lines": raw.oracle.unreadable,
-        **count_answers(judged),
+        **count_answers(judged, agreed=_measures_more(raw)),
         "first": None if first is None else tell_first(raw, first, _faults(raw)["ledger"]),
     }
 
 
 def _cache(raw: Raw) -> dict[str, Any]:
+    if not _tells(raw):
+        return _cache_as_seen(raw) if "hits" in raw.plan["target"] else {}
     document = {}
     for phase, seen in raw.telemetry.phases.items():
         asked = seen.hits + seen.misses
@@ -83,7 +96,25 @@ def _cache(raw: Raw) -> dict[str, Any]:
     return document
 
 
+def _cache_as_seen(raw: Raw) -> dict[str, Any]:
+    """Count what answered operations were seen to be by their output."""
+    document: dict[str, Any] = {}
+    for call in raw.history.calls.values():
+        row = document.setdefault(call.phase, {"hits": 0, "misses": 0, "samples": 0})
+        hit = (call.ended or {}).get("detail", {}).get("hit")
+        if hit is not None:
+            row["hits" if hit else "misses"] += 1
+            row["samples"] += 1
+    for row in document.values():
+        row["hit_rate"] = round(row["hits"] / row["samples"], 6) if row["samples"] else None
+        row["writes"] = None
+    return document
+
+
 def _locks(raw: Raw) -> dict[str, Any]:
+    if not _tells(raw):
+        unknown = dict.fromkeys(("lock_wait", "lock_timeout", "waited_ms_total"))
+        return {**unknown, "by_cause": {}}
     seen, names = raw.telemetry, raw.plan["target"]["telemetry"]
     return {
         "lock_wait": len(seen.waits),
@@ -93,7 +124,16 @@ def _locks(raw: Raw) -> dict[str, Any]:
     }
 
 
+_TOLD: Final = (
+    *("files", "events", "unreadable_lines", "orphan_events", "ops_without_events"),
+    *("lost_events", "duplicate_events", "foreign_run_events", "ops_checked"),
+    *("degraded", "recovered", "contradictions"),
+)
+
+
 def _telemetry(raw: Raw) -> dict[str, Any]:
+    if not _tells(raw):
+        return {**dict.fromkeys(_TOLD), "by_cmd": {}, "unreadable": []}
     seen, names = raw.telemetry, raw.plan["target"]["telemetry"]
     return {
         "files": seen.files,

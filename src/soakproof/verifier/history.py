@@ -80,6 +80,7 @@ class History:
     walls: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     probes: list[dict[str, Any]] = field(default_factory=list)
     leftovers: dict[str, Any] | None = None
+    inputs_changed: int | None = None
     faults: list[dict[str, Any]] = field(default_factory=list)
     edits: list[dict[str, Any]] = field(default_factory=list)
     sha256: str = ""
@@ -165,6 +166,9 @@ def take(history: History, line: dict[str, Any]) -> None:
             history.probes.append(line["detail"])
         case "probe" if line["kind"] == "leftovers":
             history.leftovers = line["detail"]
+        case "probe" if line["kind"] == "inputs":
+            found = len(line["detail"]["changed"])
+            history.inputs_changed = (history.inputs_changed or 0) + found
 
 
 def _complete(history: History, line: dict[str, Any]) -> None:

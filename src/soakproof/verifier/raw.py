@@ -17,7 +17,10 @@ __all__ = ["Given", "Oracle", "Question", "Raw", "oracle_findings", "read_oracle
 EXPECTED: Final = "expected.jsonl"
 
 _SAMPLE: Final = frozenset({"mono_ns", "ops_done", "bytes_by_role", "files_by_role"})
-_FIELDS: Final = ("kind", "key", "version", "exit_code", "answer_sha256", "answer_bytes")
+_FIELDS: Final = (
+    *("kind", "key", "version", "exit_code"),
+    *("answer_sha256", "answer_bytes", "raw_sha256"),
+)
 
 Question: TypeAlias = tuple[str, str, str]
 """Operation kind, key and version of the input."""
@@ -35,12 +38,14 @@ class Oracle:
         answers: question → what it said.
         unreadable: lines that are none of its answers.
         lines: number of the line, question, SHA-256 and bytes of each answer.
+        raws: SHA-256 before and after the target's rules, where they changed an answer.
     """
 
     asked: bool = False
     answers: dict[Question, Given] = field(default_factory=dict)
     unreadable: int = 0
     lines: list[tuple[int, Question, str | None, int]] = field(default_factory=list)
+    raws: list[tuple[str, str | None]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,8 @@ def read_oracle(bundle: BundleFiles) -> Oracle:
             continue
         question = (said["kind"], said["key"], said["version"])
         oracle.answers[question] = (said["exit_code"], said["answer_sha256"])
+        if said["raw_sha256"] is not None:
+            oracle.raws.append((said["raw_sha256"], said["answer_sha256"]))
         oracle.lines.append((number, question, said["answer_sha256"], said["answer_bytes"]))
     return oracle
 
@@ -107,11 +114,12 @@ def _answer(line: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(said, dict) or not set(said) <= set(_FIELDS):
         return None
-    said = {"answer_sha256": None, "answer_bytes": 0, **said}
+    said = {"answer_sha256": None, "answer_bytes": 0, "raw_sha256": None, **said}
     texts = all(isinstance(said.get(one), str) for one in ("kind", "key", "version"))
     numbers = all(type(said.get(one)) is int for one in ("exit_code", "answer_bytes"))
-    sha256 = said["answer_sha256"]
-    return said if texts and numbers and (sha256 is None or isinstance(sha256, str)) else None
+    hashes = (said["answer_sha256"], said["raw_sha256"])
+    named = all(one is None or isinstance(one, str) for one in hashes)
+    return said if texts and numbers and named else None
 
 
 def oracle_findings(oracle: Oracle, history: History) -> Iterator[Finding]:

@@ -77,6 +77,8 @@ def read_telemetry(
         history: what the events are held against.
     """
     seen, target = Telemetry(), plan["target"]
+    if "telemetry" not in target:
+        return seen
     own = {kind: one["telemetry_cmd"] for kind, one in target["operations"].items()}
     stored = {name.removesuffix(".gz"): name for name in names if name.startswith(_FOLDER)}
     for name in sorted(stored):

@@ -18,6 +18,7 @@ from soakproof.verifier.findings import Finding, Unreadable
 from soakproof.verifier.groups import GROUPS, HEAD
 from soakproof.verifier.history import read_history
 from soakproof.verifier.raw import Raw, oracle_findings, read_oracle, read_samples
+from soakproof.verifier.rules import check_rules
 from soakproof.verifier.telemetry import read_telemetry
 from soakproof.verifier.told import comparable
 
@@ -177,6 +178,7 @@ class _Verification:
         yield from oracle_findings(oracle, history)
         samples = list(read_samples(bundle))
         self._raw = Raw(bundle, plan, history, telemetry, samples, oracle)
+        yield from check_rules(self._raw)
 
     def _compare_metrics(self) -> Iterator[Finding]:
         if self._raw is None:

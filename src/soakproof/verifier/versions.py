@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from soakproof.verifier.scope import Reach
+
 __all__ = ["UNTOUCHED", "Seen", "Span", "Step", "seen", "steps_of", "steps_within"]
 
 UNTOUCHED: Final = "original"
@@ -78,22 +80,43 @@ def steps_of(edits: Iterable[Mapping[str, Any]]) -> dict[str, list[Step]]:
     return steps
 
 
-def seen(steps: Mapping[str, list[Step]], path: str | None, span: Span) -> Seen:
-    """Return what could be seen of a file, or of the whole segment, while an operation ran.
+def seen(
+    steps: Mapping[str, list[Step]], reach: Reach, span: Span, *, earlier: bool = False
+) -> Seen:
+    """Return what could be seen of a file, or of several together, while an operation ran.
 
     Args:
         steps: of all paths.
-        path: of the file; ``None``: the operation looks at all files. It then has one version, the
-            name of all their versions together, and none where any of them changed meanwhile.
+        reach: what the answer depends on. Several files have one version, the name of all their
+            versions together, and none where any of them changed meanwhile.
         span: when it ran.
+        earlier: whether several files together have versions that were gone, too.
     """
-    if path is not None:
-        return _of_file(steps.get(path, []), span)
-    every = {name: _of_file(known, span) for name, known in steps.items()}
+    if reach.file is not None:
+        return _of_file(steps.get(reach.file, []), span)
+    within = {name: known for name, known in steps.items() if reach.includes(name)}
+    every = {name: _of_file(known, span) for name, known in within.items()}
     if any(one.torn or len(one.current) != 1 for one in every.values()):
         return Seen((), (), torn=True)
-    state = sorted([name, one.current[0]] for name, one in every.items())
-    return Seen((hashlib.sha256(json.dumps(state).encode()).hexdigest(),), (), torn=False)
+    now = _named({name: one.current[0] for name, one in every.items()})
+    gone = dict.fromkeys(_states_gone(within, span[0])) if earlier else {}
+    return Seen((now,), tuple(one for one in gone if one != now), torn=False)
+
+
+def _named(versions: Mapping[str, str]) -> str:
+    state = sorted([name, version] for name, version in versions.items())
+    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
+
+
+def _states_gone(steps: Mapping[str, list[Step]], asked: int) -> Iterator[str]:
+    """Yield the names of all states that had ended before a moment, the oldest first."""
+    versions = {name: known[0].version if known else UNTOUCHED for name, known in steps.items()}
+    later = [(step.begun, step, name) for name, known in steps.items() for step in known[1:]]
+    for _, step, name in sorted(later, key=lambda one: one[0]):
+        if step.ended >= asked:
+            break
+        yield _named(versions)
+        versions[name] = step.version
 
 
 def _of_file(known: list[Step], span: Span) -> Seen:

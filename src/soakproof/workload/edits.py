@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from soakproof.dice import stream, uniform_int
+from soakproof.errors import SoakError
 from soakproof.model import ABSENT, EditPlan, Operation
 from soakproof.workload.episodes import NEW_MODULE
+from soakproof.workload.ground import Ground
 
 __all__ = ["EDIT_KINDS", "Editor", "plan_edit"]
 
@@ -46,13 +48,16 @@ EDIT_KINDS: Final[Mapping[str, str]] = {
 """Kind of edit → what it does."""
 
 
-def plan_edit(operation: Operation, number: int, seed: int) -> EditPlan | None:
+def plan_edit(operation: Operation, number: int, seed: int, ground: Ground) -> EditPlan | None:
     """Return the edit that begins with an operation, or nothing."""
     if operation.edit is None:
         return None
     dice = stream(seed, "edit", operation.index)
     params = {"pause_ms": uniform_int(dice, 5, 60), "mark": uniform_int(dice, 1000, 9998)}
-    return EditPlan(f"edit-{number}", operation.edit, operation.index, operation.key, params)
+    path = ground.path_of(operation)
+    if operation.edit == "other_file":
+        path = ground.other_than(path, operation, dice)
+    return EditPlan(f"edit-{number}", operation.edit, operation.index, operation.key, params, path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ class Editor:
     Args:
         plan: the edit.
         segment: the segment's folder.
+        ground: what is edited, and how a line is changed.
         versions: folder that keeps the content of every version, by its SHA-256.
         say: called as ``say(event, path, version, detail)`` for the history; ``initial`` once for a
             path before its first change, ``begin`` and ``end`` around each step.
@@ -80,16 +86,18 @@ class Editor:
         self,
         plan: EditPlan,
         segment: Path,
+        ground: Ground,
         versions: Path,
         say: Callable[[str, str, str, dict[str, Any]], None],
         send: Callable[[signal.Signals], bool],
     ) -> None:
         self.plan = plan
         self._segment = segment
+        self._ground = ground
         self._versions = versions
         self._say = say
         self._send = send
-        self._path = segment / (plan.key.replace(".", "/") + ".py")
+        self._path = segment / plan.path
         self._step = 0
         self._answers = 0
         self._wait = _Wait()
@@ -105,10 +113,11 @@ class Editor:
             return
         self._advance(now_ns)
 
-    def answered(self, key: str, invoked_ns: int) -> None:
+    def answered(self, operation: Operation, invoked_ns: int) -> None:
         """An operation ended; one that asked our key after the last step may be waited for."""
-        if key == self.plan.key and invoked_ns >= self._since_ns:
-            self._answers += 1
+        if invoked_ns < self._since_ns:
+            return
+        self._answers += self._ground.concerns(self.plan.key, operation)
 
     def finish(self, now_ns: int) -> None:
         """Take all steps that are left: the episode ends with the edit complete."""
@@ -131,8 +140,6 @@ class Editor:
     # The kinds. Each yields after a step what must come before the next.
 
     def _steps_of(self) -> Iterator[_Wait]:
-        if self.plan.kind == "other_file":
-            self._path = self._neighbour()
         self._remember()
         kinds: Mapping[str, Callable[[], Iterator[_Wait]]] = {
             "rewrite": self._rewrite,
@@ -153,8 +160,11 @@ class Editor:
         yield _Wait(answers=1)
         before = self._path.stat()
         old, new = self._read(), self._changed(1)
-        at = next(at for at, (a, b) in enumerate(zip(old, new, strict=True)) if a != b)
-        self._poke(at, new, before)
+        if len(old) != len(new):  # nothing of the same size: the target's file says how it changes
+            message = f"{self.plan.path}: an edit changed its size; see `edits` of the target"
+            raise SoakError(message)
+        differing = [at for at, (a, b) in enumerate(zip(old, new, strict=True)) if a != b]
+        self._poke(differing, new, before)
         yield _Wait()
 
     def _rename_over(self) -> Iterator[_Wait]:
@@ -211,9 +221,10 @@ class Editor:
         with self._told(self._kept(content), **detail):
             new.replace(self._path)
 
-    def _poke(self, at: int, content: bytes, before: os.stat_result) -> None:
+    def _poke(self, differing: list[int], content: bytes, before: os.stat_result) -> None:
         """Change the bytes that differ with one write, and put the time stamp back."""
-        changed = content[at : at + len(_MARK)]
+        at = differing[0] if differing else 0
+        changed = content[at : differing[-1] + 1] if differing else b""
         fd = os.open(self._path, os.O_WRONLY)
         try:
             with self._told(self._kept(content), atomic=False):
@@ -248,19 +259,11 @@ class Editor:
         return self._path.read_bytes()
 
     def _changed(self, turn: int) -> bytes:
-        """Return the file with a function of ours at its end, another for each edit and turn."""
-        content = self._read() if self._path.exists() else b'"""A new module."""\n'
-        body, _, _ = content.partition(_MARK_BEGIN)
-        mark = self.plan.params["mark"] + turn
-        return body + _MARK_BEGIN + _MARK % (mark, mark)
-
-    def _neighbour(self) -> Path:
-        init = self._path.parent / "__init__.py"
-        return init if self._path.parent != self._segment else self._segment / "soakproof_near.py"
-
-
-_MARK_BEGIN: Final = b"\n\n# soakproof\n"
-_MARK: Final = b"def soakproof_mark_%04d():\n    return %04d\n"
+        """Return the file with a change of ours, another for each edit and turn."""
+        language = self._ground.language
+        new = language.new_text.encode()
+        content = self._read() if self._path.exists() else new
+        return language.changed(content, self.plan.params["mark"] + turn)
 
 
 class _Told:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from soakproof.dice import pick, rank, stream
@@ -61,17 +62,32 @@ class Episodes:
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """Operation kinds by where their keys come from, and the keys of those that search.
+    """Operation kinds by what their keys are.
 
     Args:
-        writers: kinds whose keys are modules.
-        finders: kinds whose keys are queries; may be empty.
-        queries: the queries.
+        writers: kinds whose keys name a file; may be empty.
+        finders: kinds whose keys name none; may be empty.
+        queries: the keys of each finder.
+        globs: writer → which keys it can be asked; left out: all.
+        ground: files that are edited where there are no writers.
+        new_file: name of a file that an edit makes, with ``{number}``; empty: a module's.
     """
 
     writers: Sequence[str]
     finders: Sequence[str]
-    queries: Sequence[str]
+    queries: Mapping[str, Sequence[str]]
+    globs: Mapping[str, str] = field(default_factory=dict)
+    ground: Sequence[str] = ()
+    new_file: str = ""
+
+    def able(self, key: str) -> Sequence[str]:
+        """Return the writers that can be asked a key."""
+        found = [one for one in self.writers if fnmatchcase(key, self.globs.get(one, "*"))]
+        return found or self.writers
+
+    def new_key(self, number: int) -> str:
+        """Return the key of a file that the edit of an episode makes."""
+        return (self.new_file or "soakproof_new_{number}").replace("{number}", str(number))
 
 
 @dataclass(slots=True)
@@ -117,8 +133,14 @@ def episode(
     """
     dice = stream(seed, "episode", number)
     edit = shape.edit_of(seed, number)
-    edited = f"soakproof_new_{number}" if edit == NEW_MODULE else pick(dice, _asked(known))
-    questions = _questions(shape, dice, known, edited, kinds)
+    if kinds.writers:
+        new, path = edit == NEW_MODULE, None
+        edited = kinds.new_key(number) if new else pick(dice, _asked(known))
+        questions, watched = _questions(shape, dice, known, edited, kinds)
+    else:
+        path = kinds.new_key(number) if edit == NEW_MODULE else pick(dice, kinds.ground or [""])
+        questions = _searches(shape, dice, kinds)
+        edited, watched = questions[0][1], len(questions)
     index = start
     began = False
     for kind, key in questions:
@@ -132,12 +154,13 @@ def episode(
             first_ask=known.first(kind, key),
             episode=number,
             edit=edit if begins else None,
+            edit_path=path if begins else None,
         )
         index += 1
     touched = list(dict.fromkeys(questions))
     touched.sort(key=lambda question: question[1] != edited)  # the edited key always
     for again in (1, 2):
-        for kind, key in touched[: shape.after_keys]:
+        for kind, key in touched[: max(shape.after_keys, watched)]:
             yield Operation(
                 index, Phase.AFTER, kind, key, first_ask=False, episode=number, again=again
             )
@@ -150,19 +173,40 @@ def _questions(
     known: Known,
     edited: str,
     kinds: Kinds,
-) -> list[tuple[str, str]]:
-    """Return what an episode asks: a new key, the edited key thrice, a search, others."""
+) -> tuple[list[tuple[str, str]], int]:
+    """Return what an episode asks, and with how many kinds it asks the edited key.
+
+    A new key, the edited key once before and twice after the edit's first step, or as often as it
+    takes to ask it with each kind that can; a search; others.
+    """
+    able = kinds.able(edited)
     first = known.fresh() or pick(dice, _asked(known))
-    questions = [(pick(dice, kinds.writers), first), (pick(dice, kinds.writers), edited)]
+    questions = [(pick(dice, kinds.able(first)), first), (pick(dice, able), edited)]
     others = shape.asks - len(questions) - (_EDITED_ASKS - 1)
-    rest = [(pick(dice, kinds.writers), edited) for _ in range(_EDITED_ASKS - 1)]
+    rest = [(pick(dice, able), edited) for _ in range(_EDITED_ASKS - 1)]
+    if len(able) > 1:  # two option sets over one cache, with an edit between them
+        begin = able.index(questions[1][0])
+        order = [able[(begin + step) % len(able)] for step in range(1, len(able))]
+        again = [questions[1][0]]
+        rest = [(kind, edited) for kind in (*order, *again)]
     for at in range(others):
-        if at == 0 and kinds.finders and kinds.queries:
-            rest.append((pick(dice, kinds.finders), pick(dice, kinds.queries)))
+        if at == 0 and any(kinds.queries.get(one) for one in kinds.finders):
+            finder = pick(dice, kinds.finders)
+            rest.append((finder, pick(dice, kinds.queries[finder])))
         else:
-            rest.append((pick(dice, kinds.writers), pick(dice, _asked(known))))
+            writer, key = pick(dice, kinds.writers), pick(dice, _asked(known))
+            able_here = kinds.able(key)
+            rest.append((writer if writer in able_here else able_here[0], key))
     rest = [question for _, question in sorted((dice.random(), question) for question in rest)]
-    return questions + rest
+    return questions + rest, len(able)
+
+
+def _searches(shape: Episodes, dice: random.Random, kinds: Kinds) -> list[tuple[str, str]]:
+    """Return what an episode asks where no key names a file: each kind in turn, and again."""
+    every = [(kind, key) for kind in kinds.finders for key in kinds.queries[kind]]
+    first = pick(dice, every)
+    order = [first, *sorted((one for one in every if one != first), key=lambda _: dice.random())]
+    return [order[at % len(order)] for at in range(shape.asks)]
 
 
 def _asked(known: Known) -> Sequence[str]:

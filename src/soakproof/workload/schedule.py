@@ -10,14 +10,19 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 from soakproof.dice import stream
 from soakproof.model import FaultPlan, Operation, Phase
 from soakproof.workload.episodes import Episodes, Kinds, Known, episode
 
-__all__ = ["DIGEST_OPS", "Workload", "cold_count", "digest", "schedule"]
+__all__ = ["DIGEST_OPS", "FILE_KEYS", "Workload", "cold_count", "digest", "schedule"]
+
+FILE_KEYS: Final = frozenset({"modules", "files"})
+"""Where keys come from that name a file of the segment."""
 
 DIGEST_OPS: Final = 10_000
 """Operations that the digest of a soak by time covers (by count: all of them)."""
@@ -28,15 +33,20 @@ class Workload:
     """The parts of a campaign that decide what is asked.
 
     Args:
-        kinds: operation kind → where its keys come from (``modules`` or ``queries``), the target's.
+        kinds: operation kind → where its keys come from (``modules``, ``files``, ``queries`` or
+            ``fixed``), the target's.
         writers: kinds whose first operation on a key is sure to write.
         mix: operation kind → weight.
-        modules: module keys, in the order in which the cold phase asks them.
+        modules: keys that name a file, in the order in which the cold phase asks them.
         queries: query keys.
         cold_share: share of a counted soak that is cold.
         warm_skew: 1 = all keys alike; more = some keys are asked more often.
         warm_new_share: share of warm operations that ask a new key while there are any.
         episodes: how episodes are made; ``None``: there are none.
+        globs: operation kind → which keys of ``modules`` it can be asked; left out: all.
+        fixed: operation kind → its own list of keys.
+        ground: files that are edited where no key names one.
+        new_file: name of a file that an edit makes; empty: a module's.
     """
 
     kinds: Mapping[str, str]
@@ -48,25 +58,67 @@ class Workload:
     warm_skew: float
     warm_new_share: float
     episodes: Episodes | None = None
+    globs: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    ground: Sequence[str] = ()
+    new_file: str = ""
 
     @classmethod
     def of(
-        cls, campaign: Mapping[str, Any], target: Mapping[str, Any], modules: Sequence[str]
+        cls, campaign: Mapping[str, Any], target: Mapping[str, Any], segment: Mapping[str, Any]
     ) -> Workload:
-        """Return the workload of validated campaign and target documents."""
+        """Return the workload of validated campaign and target documents.
+
+        Args:
+            campaign: the campaign.
+            target: its target.
+            segment: the plan's ``segment``: its keys, and its files where they are listed.
+        """
         asked = campaign["workload"]
         kinds = target["operations"]
+        edits = target.get("edits", {})
+        files = sorted(segment.get("inputs", ()))
         return cls(
             kinds={kind: kinds[kind]["keys"] for kind in asked["mix"]},
-            writers=frozenset(kind for kind in kinds if kinds[kind]["writes_on_first_ask"]),
+            writers=frozenset(
+                kind for kind in kinds if kinds[kind].get("writes_on_first_ask", False)
+            ),
             mix=asked["mix"],
-            modules=modules,
+            modules=segment["modules"],
             queries=asked["queries"],
             cold_share=asked["cold_share"],
             warm_skew=asked["warm_skew"],
             warm_new_share=asked["warm_new_share"],
             episodes=Episodes.of(campaign["episodes"]) if "episodes" in campaign else None,
+            globs={kind: kinds[kind]["glob"] for kind in asked["mix"] if "glob" in kinds[kind]},
+            fixed={kind: kinds[kind]["fixed"] for kind in asked["mix"] if "fixed" in kinds[kind]},
+            ground=[file for file in files if fnmatchcase(file, edits.get("files", "*"))],
+            new_file=_new_file(target, files),
         )
+
+    def names_files(self, kind: str) -> bool:
+        """Whether the keys of a kind are files of the segment."""
+        return self.kinds[kind] in FILE_KEYS
+
+    def keys_of(self, kind: str) -> Sequence[str]:
+        """Return the keys of a kind that names no file: its own, or the queries."""
+        return self.fixed.get(kind, self.queries)
+
+
+def _new_file(target: Mapping[str, Any], files: Sequence[str]) -> str:
+    """Return the name of a file that an edit makes, with ``{number}``; empty: a module's.
+
+    Beside the first file that a key names and with its suffix, unless the target's file says more.
+    """
+    if "new_file" in target.get("edits", {}):
+        return str(target["edits"]["new_file"])
+    operations = target["operations"].values()
+    if any(one["keys"] == "modules" for one in operations):
+        return ""
+    globs = [one.get("glob", "*") for one in operations if one["keys"] == "files"] or ["*"]
+    named = (PurePosixPath(file) for file in files if fnmatchcase(file, globs[0]))
+    first = next(named, PurePosixPath("file"))
+    return str(first.with_name(f"soakproof_new_{{number}}{first.suffix}"))
 
 
 def cold_count(workload: Workload, ops: int) -> int:
@@ -101,18 +153,21 @@ def schedule(workload: Workload, seed: int, ops: int | None) -> Iterator[Operati
 def _cold(workload: Workload, ops: int | None) -> int:
     if ops is not None:
         return cold_count(workload, ops)
-    whole = len(workload.modules)
+    whole = len(workload.modules) or sum(len(workload.keys_of(kind)) for kind in workload.kinds)
     return whole if workload.episodes is None else max(1, whole // 2)
 
 
 def _episodes(workload: Workload, seed: int, known: Known, start: int) -> Iterator[Operation]:
     if workload.episodes is None:
         return
-    source = workload.kinds
+    finders = [kind for kind in workload.kinds if not workload.names_files(kind)]
     kinds = Kinds(
-        writers=[kind for kind in source if source[kind] == "modules"],
-        finders=[kind for kind in source if source[kind] == "queries"],
-        queries=workload.queries,
+        writers=[kind for kind in workload.kinds if workload.names_files(kind)],
+        finders=finders,
+        queries={kind: workload.keys_of(kind) for kind in finders},
+        globs=workload.globs,
+        ground=workload.ground,
+        new_file=workload.new_file,
     )
     for number in itertools.count():
         made = episode(workload.episodes, number, seed, known, kinds=kinds, start=start)
@@ -131,13 +186,15 @@ def _calm(
         phase = Phase.COLD if index < cold else Phase.WARM
         opening = index in {0, cold}
         kind = _opening_kind(workload) if opening else _weighted(workload.mix, kind_roll)
-        if workload.kinds[kind] == "queries":
-            key = workload.queries[int(key_roll * len(workload.queries))]
+        if not workload.names_files(kind):
+            keys = workload.keys_of(kind)
+            key = keys[int(key_roll * len(keys))]
         else:
             fresh = phase is Phase.COLD or (new_roll < workload.warm_new_share and not opening)
             # One of those that were asked, some more often than others.
             old = int(key_roll**workload.warm_skew * max(1, known.count))
             key = (known.fresh() if fresh else None) or workload.modules[old]
+            kind = _able(workload, kind, key, kind_roll)
         yield Operation(index, phase, kind, key, first_ask=known.first(kind, key))
 
 
@@ -145,6 +202,16 @@ def _opening_kind(workload: Workload) -> str:
     return next(
         (kind for kind in workload.mix if kind in workload.writers), next(iter(workload.mix))
     )
+
+
+def _able(workload: Workload, kind: str, key: str, roll: float) -> str:
+    """Return a kind that can ask a key: the one that was drawn, else another one of the mix."""
+    able = {
+        one: weight
+        for one, weight in workload.mix.items()
+        if workload.names_files(one) and fnmatchcase(key, workload.globs.get(one, "*"))
+    }
+    return kind if kind in able or not able else _weighted(able, roll)
 
 
 def _weighted(mix: Mapping[str, float], roll: float) -> str:
@@ -161,6 +228,7 @@ def digest(operations: Iterable[Operation], faults: Iterable[FaultPlan]) -> str:
     sha = hashlib.sha256()
     for op in operations:
         row = [op.index, op.phase, op.kind, op.key, op.first_ask, op.episode, op.again, op.edit]
+        row += [] if op.edit_path is None else [op.edit_path]
         sha.update(json.dumps(row).encode() + b"\n")
     for fault in faults:
         params = dict(sorted(fault.params.items()))

@@ -1,6 +1,7 @@
-"""The segment: real code to ask about, made anew for each run.
+"""The segment: what is asked about, made anew for each run.
 
-It is a copy, so a run can edit it, and nothing of an earlier run's cache can lie in it.
+It is a copy, so a run can edit it, and nothing of an earlier run's cache can lie in it: modules of
+the standard library, a folder beside the campaign, or files written from templates.
 """
 
 from __future__ import annotations
@@ -9,15 +10,28 @@ import hashlib
 import platform
 import shutil
 import sysconfig
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from soakproof.dice import rank
-from soakproof.errors import ConfigError
+from soakproof.dice import rank, stream, uniform_int
+from soakproof.errors import ConfigError, SoakError
 
-__all__ = ["Segment", "prepare_stdlib", "stdlib_modules"]
+__all__ = [
+    "Segment",
+    "copy_folder",
+    "generate",
+    "listed",
+    "measured",
+    "module_name",
+    "prepare_stdlib",
+    "stdlib_modules",
+]
+
+_VERSION_CONTROL: Final = frozenset({".git", ".hg", ".svn", "__pycache__"})
+"""Folders that are nobody's input."""
 
 _NEVER: Final = frozenset({"site-packages", "__pycache__", "test", "tests", "idle_test"})
 """Folders that are not modules for users (tests hold files that do not parse)."""
@@ -34,11 +48,13 @@ class Segment:
     """A prepared segment.
 
     Args:
-        modules: dotted names, in the order in which the cold phase asks them.
+        modules: keys that name a file, in the order in which the cold phase asks them: dotted
+            names, or paths.
         sha256: over path and content of every file.
         files: how many files.
         bytes: their size.
-        python: version of the interpreter whose library was copied.
+        python: version of the interpreter whose library was copied, or that runs here.
+        inputs: path → SHA-256 of every file; nothing for a copy of the library.
     """
 
     modules: tuple[str, ...]
@@ -46,6 +62,7 @@ class Segment:
     files: int
     bytes: int
     python: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 def stdlib_modules(exclude: Sequence[str]) -> Iterator[tuple[str, Path]]:
@@ -57,10 +74,16 @@ def stdlib_modules(exclude: Sequence[str]) -> Iterator[tuple[str, Path]]:
     left_out = _NEVER | set(exclude)
     for path in sorted(root.rglob("*.py")):
         relative = path.relative_to(root)
-        parts = relative.with_suffix("").parts
-        named = all(part.isidentifier() for part in parts) and parts[-1] != "__init__"
-        if named and left_out.isdisjoint(parts):
-            yield ".".join(parts), relative
+        name = module_name(relative.as_posix())
+        if name is not None and left_out.isdisjoint(name.split(".")):
+            yield name, relative
+
+
+def module_name(path: str) -> str | None:
+    """Return the dotted name of a source file of its own; ``None``: it is none."""
+    parts = path.removesuffix(".py").split("/")
+    named = path.endswith(".py") and all(part.isidentifier() for part in parts)
+    return ".".join(parts) if named and parts[-1] != "__init__" else None
 
 
 def prepare_stdlib(
@@ -91,6 +114,84 @@ def prepare_stdlib(
     (folder / "README.md").write_text(_README.format(count=count, python=python), "utf-8")
     sha256, files, size = _measure(folder)
     return Segment(tuple(modules), sha256, files, size, python)
+
+
+def copy_folder(source: Path, folder: Path, *, exclude: Sequence[str], campaign_path: Path) -> None:
+    """Copy a folder's regular files to ``folder``, without those that a pattern leaves out.
+
+    Symbolic links are not followed, and version control's own folders stay behind.
+
+    Raises:
+        ConfigError: there is no such folder, or nothing in it.
+    """
+    if not source.is_dir():
+        problem = f"expected a folder, found none at {source}"
+        raise ConfigError(campaign_path, problem, key="segment.folder")
+    copied = 0
+    for path in sorted(source.rglob("*")):
+        relative = path.relative_to(source)
+        name = relative.as_posix()
+        left_out = not _VERSION_CONTROL.isdisjoint(relative.parts)
+        left_out = left_out or any(fnmatchcase(name, pattern) for pattern in exclude)
+        if left_out or path.is_symlink() or not path.is_file():
+            continue
+        goal = folder / relative
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, goal)
+        copied += 1
+    if not copied:
+        problem = f"expected files in {source}, found none that `exclude` leaves"
+        raise ConfigError(campaign_path, problem, key="segment.folder")
+
+
+def generate(
+    templates: Iterable[Mapping[str, Any]], folder: Path, *, seed: int, campaign_path: Path
+) -> None:
+    """Write files from templates: ``{number}`` counts, ``{value}`` is the seed's.
+
+    Raises:
+        ConfigError: two files have one name, or a name leads out of the segment.
+    """
+    for at, template in enumerate(templates):
+        for number in range(template["count"]):
+            name = template["name"].replace("{number}", str(number))
+            goal = folder / name
+            if goal.exists() or not goal.resolve().is_relative_to(folder.resolve()):
+                problem = f"expected each file once and inside the segment, found {name!r}"
+                raise ConfigError(campaign_path, problem, key=f"segment.files[{at}].name")
+            dice = stream(seed, "segment", name)
+            text = template["text"].replace("{number}", str(number))
+            text = text.replace("{value}", str(uniform_int(dice, 1000, 9999)))
+            goal.parent.mkdir(parents=True, exist_ok=True)
+            goal.write_text(text, "utf-8")
+
+
+def listed(folder: Path, cache: Path) -> dict[str, str]:
+    """Return path → SHA-256 of every regular file of a segment that is not its cache's."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if cache in path.parents or path.is_symlink() or not path.is_file():
+            continue
+        relative = path.relative_to(folder)
+        if _VERSION_CONTROL.isdisjoint(relative.parts):
+            found[relative.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def measured(folder: Path, inputs: Mapping[str, str], keys: Sequence[str]) -> Segment:
+    """Return a segment of listed files.
+
+    Raises:
+        SoakError: a file went away meanwhile.
+    """
+    try:
+        size = sum((folder / path).stat().st_size for path in inputs)
+    except FileNotFoundError as problem:
+        message = f"{problem.filename}: it went away while the segment was prepared"
+        raise SoakError(message) from None
+    sha = hashlib.sha256("".join(f"{path}\0{one}\n" for path, one in inputs.items()).encode())
+    python = platform.python_version()
+    return Segment(tuple(keys), sha.hexdigest(), len(inputs), size, python, dict(inputs))
 
 
 def _measure(folder: Path) -> tuple[str, int, int]:

@@ -28,10 +28,11 @@ _POLITE_MS: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How an operation is started: an absolute executable, its arguments, the environment."""
+    """How an operation is started: an absolute executable, its arguments, environment, folder."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
+    cwd: Path | None = None
 
 
 @dataclass(slots=True)
@@ -167,7 +168,7 @@ class Storm:
     def _start(self, slot: int, operation: Operation) -> None:
         how = self._listener.launch(operation)
         try:
-            child = Child(how.argv, how.env, self._captures[slot])
+            child = Child(how.argv, how.env, self._captures[slot], how.cwd)
         except OSError as problem:  # the command is gone, or no process can be had
             self._listener.not_started(operation, slot, problem)
             return

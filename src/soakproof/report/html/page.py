@@ -110,10 +110,14 @@ def _top(of: Documents) -> dict[str, Any]:
             ("without an answer", f"{ops['fail'] + ops['info']:,}"),
             ("workers", settings["workers"]["value"]),
             ("seed", of.metrics["seed"]),
-            ("lock waits", f"{of.metrics['locks']['lock_wait']:,}"),
+            ("lock waits", _waits(of.metrics["locks"]["lock_wait"])),
             ("faults that took effect", _effects(of.metrics)),
         ),
     }
+
+
+def _waits(count: int | None) -> str:
+    return "not told" if count is None else f"{count:,}"
 
 
 def _effects(metrics: Mapping[str, Any]) -> str:

@@ -163,7 +163,9 @@ class Storm:
             return
         self.done_s[row] = at_s
         if line.type == "ok":
-            self.mark[row] = Mark.WRONG if line.op in self.wrong else Mark.PLAIN
+            hit = (line.detail or {}).get("hit")
+            seen = Mark.PLAIN if hit is None else Mark.HIT if hit else Mark.MISS
+            self.mark[row] = Mark.WRONG if line.op in self.wrong else seen
             return
         self.mark[row] = Mark.FAIL if line.type == "fail" else Mark.INFO
         self.failures.add(line, at_s, self.begin_s[row])

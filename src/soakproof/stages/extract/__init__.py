@@ -15,7 +15,7 @@ from soakproof import schema
 from soakproof.checks.fault_ledger import FaultLedger
 from soakproof.checks.ledger import Ledger
 from soakproof.checks.quantiles import nearest_rank
-from soakproof.checks.telemetry import PhaseTally, TelemetryTally
+from soakproof.checks.telemetry import PhaseTally, TelemetryTally, hits_seen
 from soakproof.checks.versions import Timeline
 from soakproof.errors import InvalidDocument, MissingInput
 from soakproof.faults.planning import FaultPlanner
@@ -30,6 +30,22 @@ __all__ = ["extract"]
 
 _SHOWN_BAD_LINES: Final = 20
 _NS_PER_S: Final = 1e9
+
+_CLAIMS: Final = (
+    "files",
+    "events",
+    "unreadable_lines",
+    "orphan_events",
+    "ops_without_events",
+    "lost_events",
+    "duplicate_events",
+    "foreign_run_events",
+    "ops_checked",
+    "degraded",
+    "recovered",
+    "contradictions",
+)
+"""What is not known of a subject that tells nothing."""
 
 _GROWTH_FACTOR: Final = 4
 _GROWTH_FLOOR_BYTES: Final = 8 * 1024 * 1024
@@ -70,7 +86,7 @@ def extract(project: Project, run_dir: RunDir, out: Path | None = None) -> Path:
         "run": {"state": ledger.state, "unreadable_history_lines": ledger.unreadable_lines},
         "ops": _ops(plan, ledger),
         "answers": judge_answers(run_dir, plan, ledger, faults, timeline),
-        "cache": {phase.value: _phase(tally) for phase, tally in sorted(telemetry.phases.items())},
+        "cache": _cache(plan, ledger, telemetry),
         "locks": _locks(plan, telemetry),
         "telemetry": _claims(plan, ledger, telemetry, bad_lines, files),
         "integrity": _integrity(ledger),
@@ -115,7 +131,7 @@ def _planned(plan: Mapping[str, Any]) -> list[FaultPlan]:
     settings = plan["settings"]
     if settings["ops"]["value"] is None:
         return []
-    workload = Workload.of(plan["campaign"], plan["target"], plan["segment"]["modules"])
+    workload = Workload.of(plan["campaign"], plan["target"], plan["segment"])
     seed = settings["seed"]["value"]
     planner = FaultPlanner(plan["campaign"].get("faults", ()), seed, workload.writers)
     return planner.plan_all(schedule(workload, seed, settings["ops"]["value"]))
@@ -125,6 +141,8 @@ def _telemetry(
     run_dir: RunDir, plan: Mapping[str, Any], ledger: Ledger
 ) -> tuple[TelemetryTally, list[dict[str, Any]], int]:
     target = plan["target"]
+    if "telemetry" not in target:
+        return TelemetryTally({}, {}, {}, run_dir.run_id), [], 0
     own_cmd = {kind: op["telemetry_cmd"] for kind, op in target["operations"].items()}
     tally = TelemetryTally(target["telemetry"], own_cmd, ledger.operations, run_dir.run_id)
     bad: list[dict[str, Any]] = []
@@ -165,7 +183,20 @@ def _ops(plan: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
         },
         "by_reason": dict(sorted(ledger.reasons.items())),
         "alarming_stderr": ledger.alarming.total(),
+        **({} if plan.get("measures", 1) == 1 else {"inputs_changed": ledger.inputs_changed}),
     }
+
+
+def _cache(
+    plan: Mapping[str, Any], ledger: Ledger, telemetry: TelemetryTally
+) -> dict[str, dict[str, Any]]:
+    """Return hits by phase: as the subject told them, else as they were seen; else nothing."""
+    if "telemetry" in plan["target"]:
+        return {phase.value: _phase(tally) for phase, tally in sorted(telemetry.phases.items())}
+    if "hits" not in plan["target"]:
+        return {}
+    seen = hits_seen(ledger.operations.values())
+    return {phase.value: _phase(tally) | {"writes": None} for phase, tally in sorted(seen.items())}
 
 
 def _phase(tally: PhaseTally) -> dict[str, Any]:
@@ -180,7 +211,10 @@ def _phase(tally: PhaseTally) -> dict[str, Any]:
 
 
 def _locks(plan: Mapping[str, Any], tally: TelemetryTally) -> dict[str, Any]:
-    names = plan["target"]["telemetry"]
+    names = plan["target"].get("telemetry")
+    if names is None:
+        nobody_knows = ("lock_wait", "lock_timeout", "waited_ms_total")
+        return {**dict.fromkeys(nobody_knows), "by_cause": {}}
     by_cause: dict[str, int] = {}
     for wait in tally.waits:
         by_cause[wait.cause] = by_cause.get(wait.cause, 0) + 1
@@ -199,7 +233,9 @@ def _claims(
     bad: list[dict[str, Any]],
     files: int,
 ) -> dict[str, Any]:
-    names = plan["target"]["telemetry"]
+    names = plan["target"].get("telemetry")
+    if names is None:
+        return {**dict.fromkeys(_CLAIMS), "by_cmd": {}, "unreadable": []}
     return {
         "files": files,
         "events": tally.events,

@@ -11,12 +11,16 @@ from soakproof.checks.answers import BAD, Judge, Question, tally
 from soakproof.checks.explain import Shown, active_faults, explain
 from soakproof.checks.fault_ledger import FaultLedger
 from soakproof.checks.ledger import Ledger, OpRecord
+from soakproof.checks.scope import scopes_of
 from soakproof.checks.versions import Timeline
 from soakproof.lines import BadLine, decode_expected
 from soakproof.model import Expected
 from soakproof.rundir import RunDir, read_lines
 
 __all__ = ["judge_answers"]
+
+_STALE_STATES: Final = 2
+"""From this version of what is measured on (``measures`` of the plan)."""
 
 _LINES_AROUND: Final = 5
 """History lines shown before and after the completion of the counter-example."""
@@ -45,10 +49,10 @@ def judge_answers(
     if not run_dir.expected.exists():
         return {"oracle": "not_asked"}
     expected, unreadable = _expected(run_dir)
-    depends = {kind: one["depends"] for kind, one in plan["target"]["operations"].items()}
-    judge = Judge(timeline, expected, depends)
+    more = plan.get("measures", 1) >= _STALE_STATES
+    judge = Judge(timeline, expected, scopes_of(plan["target"]), stale_states=more)
     judged = [(op, record, judge.judge(op, record)) for op, record in ledger.operations.items()]
-    counts = tally((record, judgement) for _, record, judgement in judged)
+    counts = tally(((record, judgement) for _, record, judgement in judged), agreed=more)
     first = next((one for one in judged if one[2].answer in BAD), None)
     told = None
     if first is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,11 +15,30 @@ from soakproof.model import EditPlan, FaultPlan, Live, Operation, Phase
 from soakproof.report.progress import Progress
 from soakproof.stages.run.writing import HistoryWriter
 from soakproof.workload.edits import Editor, plan_edit
+from soakproof.workload.ground import Ground
+from soakproof.workload.inputs import InputWatch
 
-__all__ = ["Active"]
+__all__ = ["Active", "Editing"]
 
 _TICK_MS: Final = 10
 """While a fault or an edit is under way: it looks, and goes on, in steps of this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Editing:
+    """What edits work on.
+
+    Args:
+        seed: of their dice.
+        ground: what is edited, and how.
+        versions: folder that keeps every version of an edited file.
+        watch: is told of each version that we make.
+    """
+
+    seed: int
+    ground: Ground
+    versions: Path
+    watch: InputWatch
 
 
 class Active:
@@ -27,8 +47,7 @@ class Active:
     Args:
         planner: says which faults fire before an operation.
         site: where they are applied.
-        seed: of the edits' dice.
-        versions: folder that keeps every version of an edited file.
+        editing: what edits work on.
         history: takes each step.
         progress: is told of each fault.
     """
@@ -37,15 +56,13 @@ class Active:
         self,
         planner: FaultPlanner,
         site: Site,
-        seed: int,
-        versions: Path,
+        editing: Editing,
         history: HistoryWriter,
         progress: Progress,
     ) -> None:
         self._planner = planner
         self._site = site
-        self._seed = seed
-        self._versions = versions
+        self._editing = editing
         self._history = history
         self._progress = progress
         self._faults: list[Fault] = []
@@ -78,11 +95,13 @@ class Active:
         for fault in self._faults:
             if not fault.done and _meets(fault.plan, live.operation):
                 fault.started(live)
-        plan = plan_edit(live.operation, self._edit_count, self._seed)
+        editing = self._editing
+        plan = plan_edit(live.operation, self._edit_count, editing.seed, editing.ground)
         if plan is not None:
             self._edit_count += 1
             say = self._edit_sayer(plan)
-            self._editors.append(Editor(plan, self._site.segment, self._versions, say, live.send))
+            place = (self._site.segment, editing.ground, editing.versions)
+            self._editors.append(Editor(plan, *place, say, live.send))
 
     def ended(self, live: Live, signal_number: int | None) -> None:
         """An operation has ended."""
@@ -90,7 +109,7 @@ class Active:
             if not fault.done and _meets(fault.plan, live.operation):
                 fault.ended(live, signal_number)
         for editor in self._editors:
-            editor.answered(live.operation.key, live.started_ns)
+            editor.answered(live.operation, live.started_ns)
 
     def tick(self, now_ns: int, live: Mapping[int, Live]) -> int | None:
         """Drive all; return milliseconds until the next look, or nothing when none is needed."""
@@ -122,9 +141,12 @@ class Active:
         self._progress.fault(plan.fault_id, event, detail)
 
     def _edit_sayer(self, plan: EditPlan) -> Any:  # noqa: ANN401 - a closure
-        return lambda event, path, version, detail: self._history.edit(
-            plan, event, path, version, detail
-        )
+        def say(event: str, path: str, version: str, detail: dict[str, Any]) -> None:
+            self._history.edit(plan, event, path, version, detail)
+            if event == "end":
+                self._editing.watch.edited(path, version)
+
+        return say
 
 
 def _meets(plan: FaultPlan, operation: Operation) -> bool:

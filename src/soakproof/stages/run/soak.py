@@ -17,11 +17,16 @@ from soakproof.model import Live, Operation, Outcome, Phase, Sample
 from soakproof.proc import Ended, processes_that_name
 from soakproof.report.progress import Progress
 from soakproof.rundir import LineWriter, RunDir
-from soakproof.stages.run.active import Active
+from soakproof.stages.run.active import Active, Editing
 from soakproof.stages.run.writing import HistoryWriter
+from soakproof.targets.beside import sound_by_command
+from soakproof.targets.command import resolve_command
 from soakproof.targets.files import OTHER, files_by_role, integrity, measure
 from soakproof.targets.target import Places, Target
+from soakproof.workload.ground import Ground
+from soakproof.workload.inputs import InputWatch, keep_originals
 from soakproof.workload.schedule import Workload, schedule
+from soakproof.workload.segment import listed
 from soakproof.workload.storm import Launch, Running, Storm
 
 __all__ = ["Soak"]
@@ -62,9 +67,13 @@ class Soak:
         self._samples = samples
         self._progress = progress
         self._settings = {name: one["value"] for name, one in plan["settings"].items()}
-        places = Places(run_dir.run_id, run_dir.segment, run_dir.telemetry)
+        places = Places(run_dir.run_id, run_dir.segment, run_dir.telemetry, run_dir.target_scratch)
         self._target = Target(plan["target"], tuple(self._settings["target_command"]), places)
-        self._workload = Workload.of(plan["campaign"], plan["target"], plan["segment"]["modules"])
+        self._workload = Workload.of(plan["campaign"], plan["target"], plan["segment"])
+        self._cwd = self._target.cwd
+        for folder in (run_dir.scratch, run_dir.target_scratch, run_dir.answers, run_dir.versions):
+            folder.mkdir(exist_ok=True)
+        self._watch = self._make_watch()
         self._active = self._make_active()
         self._live: dict[int, Live] = {}
         self._base_env = dict(os.environ)
@@ -74,8 +83,6 @@ class Soak:
 
     def go(self) -> str | None:
         """Run all phases; return the name of the signal that stopped it, if one did."""
-        for folder in (self._run_dir.scratch, self._run_dir.answers, self._run_dir.versions):
-            folder.mkdir(exist_ok=True)
         plan_sha256 = hashlib.sha256(self._run_dir.plan.read_bytes()).hexdigest()
         self._history.begin(self._run_dir.run_id, plan_sha256)
         storm = Storm(
@@ -91,27 +98,40 @@ class Soak:
                 storm.close()
                 self._active.settle(time.monotonic_ns(), None)
         self._sample()
+        self._look_at_inputs(last=True)
         if storm.stopping is None:
             self._probe()
             self._look_for_leftovers()
         self._history.end(storm.stopping)
         return storm.stopping
 
+    def _make_watch(self) -> InputWatch:
+        inputs = self._plan["segment"].get("inputs")
+        versions = self._run_dir.versions
+        if inputs is None:  # a copy of the library can be made again: it is looked at, not kept
+            inputs = listed(self._run_dir.segment, self._target.cache_folder)
+        else:
+            keep_originals(self._run_dir.segment, inputs, versions)
+        return InputWatch(self._run_dir.segment, inputs, versions)
+
     def _make_active(self) -> Active:
+        cache = self._plan["target"]["cache"]
         faults = self._plan["campaign"].get("faults", ())
         seed = self._settings["seed"]
         site = Site(
             segment=self._run_dir.segment,
             cache_folder=self._target.cache_folder,
             lock_path=self._target.lock_path,
-            roles=self._plan["target"]["cache"]["roles"],
+            roles=cache["roles"],
             scratch=self._run_dir.scratch,
+            protected=cache.get("protected", ()),
+            databases=("database", *cache.get("integrity", ())),
         )
+        ground = Ground.of(self._plan["target"], self._plan["segment"])
         return Active(
             FaultPlanner(faults, seed, self._workload.writers),
             site,
-            seed,
-            self._run_dir.versions,
+            Editing(seed, ground, self._run_dir.versions, self._watch),
             self._history,
             self._progress,
         )
@@ -130,6 +150,7 @@ class Soak:
             storm.run(self._planned(group), enough=self._time_is_up)
             if phase is Phase.STORM:
                 self._active.settle(time.monotonic_ns(), episode)
+            self._look_at_inputs(last=False)
             self._history.phase(phase, "end", episode=episode, again=again)
             if storm.stopping or self._time_is_up():
                 break  # before groupby skips what is left of a phase without end
@@ -152,7 +173,7 @@ class Soak:
         """Say how to start an operation."""
         start = Start(self._target.argv(operation), self._target.env(operation, self._base_env))
         start = self._active.change(operation, start)
-        return Launch(start.argv, start.env)
+        return Launch(start.argv, start.env, self._cwd)
 
     def invoked(self, running: Running) -> None:
         """Write the invoke, with the time from before the process was made."""
@@ -171,13 +192,18 @@ class Soak:
     def completed(self, running: Running, ended: Ended) -> None:
         """Judge what came back and write the completion."""
         live = self._live.pop(running.child.pid)
-        answer = self._target.normal(running.capture.answer())
+        given = self._given(running)
+        raw = None if given is None else self._target.placeless(given, running.operation)
+        answer = b"" if raw is None else self._target.normal(raw)
         tail, stderr_bytes = running.capture.complaint(_STDERR_TAIL_BYTES)
-        outcome, reason = self._target.judge(ended.exit_code, answer)
+        outcome, reason = self._target.judge(running.operation, ended.exit_code, raw)
         if running.killed_for and outcome is not Outcome.OK:
             outcome, reason = Outcome.INFO, running.killed_for
-        last = _printable(self._target.normal(tail))
+        last = _printable(self._target.placeless(tail))
         error = last[-_ERROR_CHARS:] if outcome is not Outcome.OK and last else None
+        found = _findings(running, tail)
+        if outcome is Outcome.OK and (hit := self._hit(running)) is not None:
+            found = {**(found or {}), "hit": hit}
         self._history.complete(
             running.operation,
             running.worker,
@@ -191,11 +217,12 @@ class Soak:
             sys_ms=ended.sys_ms,
             max_rss_kb=ended.max_rss_kb,
             answer_sha256=self._kept(answer) if answer else None,
+            raw_sha256=self._kept(raw) if raw and raw != answer else None,
             answer_bytes=len(answer),
             stderr_bytes=stderr_bytes,
             reason=reason,
             error=error,
-            detail=_findings(running, tail),
+            detail=found,
         )
         self._done += 1
         self._progress.completed(outcome, running.operation.op_id, reason, error)
@@ -211,6 +238,27 @@ class Soak:
             self._sample()
         self._progress.refresh()
         return interval_ms if soon_ms is None else min(interval_ms, soon_ms)
+
+    # What came back.
+
+    def _given(self, running: Running) -> bytes | None:
+        """Return what an operation gave as its answer; ``None``: the file for it is not there."""
+        path = self._target.answer_file(running.operation)
+        if path is None:
+            on_stderr = self._target.answer_stream(running.operation) == "stderr"
+            capture = running.capture
+            return capture.complaints() if on_stderr else capture.answer()
+        try:
+            given = path.read_bytes()
+            path.unlink()
+        except OSError:  # it was not written, or the operation made something else of the name
+            return None
+        return given
+
+    def _hit(self, running: Running) -> bool | None:
+        if "hits" not in self._plan["target"]:
+            return None
+        return self._target.hit(running.capture.answer(), running.capture.complaints())
 
     # What is kept.
 
@@ -233,24 +281,41 @@ class Soak:
             )
         )
 
+    def _look_at_inputs(self, *, last: bool) -> None:
+        """Look whether an operation changed what it was asked about; told when it did, or last."""
+        found = self._watch.look()
+        if found["changed"] or last:
+            self._history.probe("inputs", found)
+        for one in found["changed"]:
+            self._progress.say(f"input changed without an edit: {one['path']}")
+
     def _look_for_leftovers(self) -> None:
         """Look for what the subject left: processes, and files that play no known part."""
         roles = self._plan["target"]["cache"]["roles"]
         strangers = files_by_role(self._target.cache_folder, roles)[OTHER]
         processes = processes_that_name(str(self._run_dir.segment))
-        detail = {"processes": len(processes), "files": [entry.name for entry in strangers]}
+        detail = {"processes": len(processes), "files": [file.name for file in strangers]}
         self._history.probe("leftovers", detail)
 
     def _probe(self) -> None:
         cache = self._plan["target"]["cache"]
         found = files_by_role(self._target.cache_folder, cache["roles"])
-        for role in cache["integrity"]:
-            for entry in found.get(role, ()):
-                result, tables = integrity(Path(entry.path))
-                size = entry.stat().st_size
-                detail = {"file": entry.name, "role": role, "result": result, "db_bytes": size}
+        for role in cache.get("integrity", ()):
+            for file in found.get(role, ()):
+                result, tables = integrity(file.path)
+                size = file.path.stat().st_size
+                detail = {"file": file.name, "role": role, "result": result, "db_bytes": size}
                 self._history.probe("integrity", detail | {"tables": tables})
-                self._progress.say(f"integrity_check of {entry.name}: {result}")
+                self._progress.say(f"integrity_check of {file.name}: {result}")
+        if "integrity_command" in cache:
+            argv = self._target.beside(resolve_command(cache["integrity_command"], "the target"))
+            env = self._target.env(None, self._base_env)
+            result = sound_by_command(argv, env, self._cwd)
+            sizes, _ = measure(self._target.cache_folder, cache["roles"])
+            detail = {"file": Path(argv[0]).name, "role": "cache", "result": result}
+            detail |= {"db_bytes": sum(sizes.values()), "tables": {}}
+            self._history.probe("integrity", detail)
+            self._progress.say(f"integrity_command {detail['file']}: {result}")
 
 
 def _live(running: Running) -> Live:

@@ -1,0 +1,79 @@
+"""How a file is changed so that its answer changes with it. Pure.
+
+The change is another for each edit and always of the same size, so that it can be made under a
+time stamp and a size that stay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+__all__ = ["MARK", "Language"]
+
+MARK: Final = "{mark}"
+"""Stands for the number that tells two changes apart."""
+
+_PYTHON: Final = "\n\n# soakproof\ndef soakproof_mark_{mark}():\n    return {mark}\n"
+_HIGHEST: Final = 9999
+_LOWEST: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """How a line is changed.
+
+    Args:
+        append: text that is added at the end, in place of that of an earlier edit; or nothing.
+        pattern: whose first match is replaced; or nothing.
+        replace: by what.
+        new_text: what a new file holds before the change.
+    """
+
+    append: str = _PYTHON
+    pattern: re.Pattern[str] | None = None
+    replace: str = ""
+    new_text: str = '"""A new module."""\n'
+
+    @classmethod
+    def of(cls, target: Mapping[str, Any]) -> Self:
+        """Return the language of a validated target document; without ``edits``: Python."""
+        table = target.get("edits")
+        if table is None:
+            return cls()
+        new_text = str(table.get("new_text", ""))
+        if "pattern" in table:
+            pattern = re.compile(table["pattern"], re.MULTILINE)
+            return cls("", pattern, table["replace"], new_text)
+        append = table.get("append", f"\n{table.get('comment', '')} soakproof {MARK}\n")
+        return cls(append, None, "", new_text)
+
+    def fits(self, content: bytes) -> bool:
+        """Whether a file can be changed at all."""
+        return self.pattern is None or self.pattern.search(_text(content)) is not None
+
+    def changed(self, content: bytes, mark: int) -> bytes:
+        """Return a file with the change in it, another than it has.
+
+        Args:
+            content: the file as it is; a new one: nothing.
+            mark: a number of four digits; the next one is taken where the file has it already.
+        """
+        text = _text(content)
+        for number in (mark, mark + 1 if mark < _HIGHEST else _LOWEST):
+            new = self._with(text, f"{number:04d}")
+            if new != text:
+                return new.encode("utf-8", "surrogateescape")
+        return content
+
+    def _with(self, text: str, mark: str) -> str:
+        if self.pattern is not None:
+            return self.pattern.sub(lambda _: self.replace.replace(MARK, mark), text, count=1)
+        earlier = re.escape(self.append).replace(re.escape(MARK), r"\d{4}")
+        return re.sub(rf"{earlier}\Z", "", text) + self.append.replace(MARK, mark)
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "surrogateescape")
