@@ -38,7 +38,11 @@ PROMISE = Promise(
 
 def seen(edits: Edits | None = None, **changed: Any) -> Seen:
     """Return a soak that shows a yes, but for what is changed in it."""
-    verdicts = {"oracle_holds": "PASS", "no_stale_answer": "PASS", "no_broken_cache": "PASS"}
+    verdicts: dict[str, str | None] = {
+        "oracle_holds": "PASS",
+        "no_stale_answer": "PASS",
+        "no_broken_cache": "PASS",
+    }
     verdicts |= changed.get("verdicts", {})
     answers = {"checked": 12, "stale": 0, "wrong": 0, "first": None, "broken": 0}
     metrics = {
