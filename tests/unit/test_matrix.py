@@ -49,6 +49,7 @@ def seen(edits: Edits | None = None, **changed: Any) -> Seen:
         "answers": answers | changed.get("answers", {}),
         "ops": {"ops_total": 20},
         "faults": {"by_kind": {"kill": {"took_effect": changed.get("effects", 2)}}},
+        "growth": {"max_bytes_by_role": {"entries": changed.get("cache_bytes", 9)}},
         "schedule_sha256": "0" * 64,
     }
     criteria = [
@@ -99,6 +100,7 @@ def test_another_criterion_that_is_red_does_not_concern_the_promise() -> None:
         (seen(verdicts={"oracle_holds": "UNKNOWN"}), "before any fault the tool does not agree"),
         (seen(verdicts={"oracle_holds": None}), "before any fault the tool does not agree"),
         (seen(answers={"checked": 9}), "9 answers could be checked, 10 are needed"),
+        (seen(cache_bytes=0), "the cache stayed empty"),
         (seen(effects=1), "1 faults were seen to take effect, 2 are needed"),
         (seen(Edits(1, 4, 2)), "1 edits changed an answer, 4 did not, 2 met no operation under"),
         (seen(verdicts={"no_broken_cache": "UNKNOWN"}), "no_broken_cache: why no_broken_cache"),

@@ -132,7 +132,8 @@ def cell_of(promise: Promise, seen: Seen, *, promised: bool, seed: int, replay: 
     by_kind = (metrics.get("faults") or {}).get("by_kind", {})
     effects = sum(by_kind.get(kind, {}).get("took_effect", 0) for kind in promise.faults)
     red = [name for name in promise.red if _is(criteria.get(name), Verdict.FAIL)]
-    counts = _Counts(answers, effects, seen.edits)
+    growth = (metrics.get("growth") or {}).get("max_bytes_by_role", {})
+    counts = _Counts(answers, effects, seen.edits, sum(growth.values()))
     shown, why = _judged(promise, seen, criteria, red, counts)
     first = answers.get("first")
     return Cell(
@@ -158,12 +159,15 @@ def cell_of(promise: Promise, seen: Seen, *, promised: bool, seed: int, replay: 
 class _Counts:
     """The numbers of a soak that a cell rests on."""
 
-    def __init__(self, answers: Mapping[str, Any], effects: int, edits: Edits) -> None:
+    def __init__(
+        self, answers: Mapping[str, Any], effects: int, edits: Edits, cache_bytes: int
+    ) -> None:
         self.checked: int = answers.get("checked", 0)
         self.by_answer = {name: answers.get(name) or 0 for name in _BAD}
         self.bad = sum(self.by_answer.values())
         self.effects = effects
         self.edits = edits
+        self.cache_bytes = cache_bytes
 
     def words(self) -> str:
         """Return what was bad, by name."""
@@ -198,6 +202,8 @@ def _lacking(promise: Promise, criteria: Mapping[str, Mapping[str, Any]], counts
     for name in promise.red:
         if name not in criteria:
             return f"the target's gate has no criterion {name}"
+    if not counts.cache_bytes:
+        return "the cache stayed empty: nothing can be said of it"
     if counts.checked < promise.floor_checked:
         return f"{counts.checked} answers could be checked, {promise.floor_checked} are needed"
     if counts.effects < promise.floor_effects:

@@ -43,7 +43,7 @@ EDIT_KINDS: Final[Mapping[str, str]] = {
     NEW_MODULE: "a module made that was not there",
     "other_file": "another file of the same package changed",
     "midway": "an operation stopped in the middle, new content moved over, the operation continued",
-    "after_read": "an operation stopped as it had read the file, new content moved over, continued",
+    "after_read": "new content twice: the second as an operation has just read the first, stopped meanwhile",
     "clock_back": "new content with a time stamp of a month ago",
     "clock_forward": "new content with a time stamp of a month ahead",
 }
@@ -116,6 +116,11 @@ class Editor:
         if self._since_ns and not self._due(now_ns):
             return
         self._advance(now_ns)
+
+    def joined(self, operation: Operation, send: Callable[[signal.Signals], bool]) -> None:
+        """Another operation was started; the one that asks our key now is the one to be met."""
+        if operation.key == self.plan.key:
+            self._send = send
 
     def answered(self, operation: Operation, invoked_ns: int) -> None:
         """An operation ended; one that asked our key after the last step may be waited for."""
@@ -219,6 +224,7 @@ class Editor:
                 self._send(signal.SIGCONT)
 
     def _after_read(self) -> Iterator[_Wait]:
+        self._replace(self._changed(0))  # so that the next operation cannot do without reading it
         read = Notices(self._path.parent, [self._path.name], READ)
         try:
             yield _Wait(read=read)
@@ -226,7 +232,7 @@ class Editor:
             read.close()
         stopped = self._was_read and self._send(signal.SIGSTOP)
         try:
-            self._replace(self._changed(0), stopped_an_operation=stopped)
+            self._replace(self._changed(1), stopped_an_operation=stopped)
         finally:
             if stopped:
                 self._send(signal.SIGCONT)

@@ -99,6 +99,8 @@ class Active:
         for fault in self._faults:
             if not fault.done and _meets(fault.plan, live.operation):
                 fault.started(live)
+        for editor in self._editors:
+            editor.joined(live.operation, live.send)
         editing = self._editing
         plan = plan_edit(live.operation, self._edit_count, editing.seed, editing.ground)
         if plan is not None:
