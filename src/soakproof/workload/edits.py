@@ -174,7 +174,7 @@ class Editor:
         yield _Wait()
 
     def _same_stat(self) -> Iterator[_Wait]:
-        self._replace(self._changed(0))
+        self._replace(self._changed(0, same_form=True))
         yield _Wait(answers=1)
         before = self._path.stat()
         old, new = self._read(), self._changed(1)
@@ -224,7 +224,9 @@ class Editor:
                 self._send(signal.SIGCONT)
 
     def _after_read(self) -> Iterator[_Wait]:
-        self._replace(self._changed(0))  # so that the next operation cannot do without reading it
+        self._replace(
+            self._changed(0, same_form=True)
+        )  # so that the next operation cannot do without reading it
         read = Notices(self._path.parent, [self._path.name], READ)
         try:
             yield _Wait(read=read)
@@ -291,12 +293,12 @@ class Editor:
     def _read(self) -> bytes:
         return self._path.read_bytes()
 
-    def _changed(self, turn: int) -> bytes:
+    def _changed(self, turn: int, *, same_form: bool = False) -> bytes:
         """Return the file with a change of ours, another for each edit and turn."""
         language = self._ground.language
         new = language.new_text.encode()
         content = self._read() if self._path.exists() else new
-        return language.changed(content, self.plan.params["mark"] + turn)
+        return language.changed(content, self.plan.params["mark"] + turn, same_form=same_form)
 
 
 class _Told:

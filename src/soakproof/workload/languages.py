@@ -56,33 +56,34 @@ class Language:
         """Whether a file can be changed at all."""
         return self.pattern is None or self.pattern.search(_text(content)) is not None
 
-    def changed(self, content: bytes, mark: int) -> bytes:
+    def changed(self, content: bytes, mark: int, *, same_form: bool = False) -> bytes:
         """Return a file with the change in it, another than it has.
 
         Args:
             content: the file as it is; a new one: nothing.
             mark: a number of four digits; the next one is taken where the file has it already.
+            same_form: of several replacements take the one that is there, with another mark.
         """
         text = _text(content)
         for number in (mark, mark + 1 if mark < _HIGHEST else _LOWEST):
-            new = self._with(text, f"{number:04d}")
+            new = self._with(text, f"{number:04d}", int(not same_form))
             if new != text:
                 return new.encode("utf-8", "surrogateescape")
         return content
 
-    def _with(self, text: str, mark: str) -> str:
+    def _with(self, text: str, mark: str, step: int) -> str:
         if self.pattern is not None:
             return self.pattern.sub(
-                lambda found: self._next(found[0]).replace(MARK, mark), text, count=1
+                lambda found: self._form(found[0], step).replace(MARK, mark), text, count=1
             )
         earlier = re.escape(self.append).replace(re.escape(MARK), r"\d{4}")
         return re.sub(rf"{earlier}\Z", "", text) + self.append.replace(MARK, mark)
 
-    def _next(self, found: str) -> str:
-        """Return the replacement after the one that is there; the first where there is none."""
+    def _form(self, found: str, step: int) -> str:
+        """Return the replacement so many after the one that is there, or the first."""
         forms = [re.escape(one).replace(re.escape(MARK), r"\d{4}") for one in self.replace]
         there = [at for at, form in enumerate(forms) if re.fullmatch(form, found)]
-        return self.replace[(there[0] + 1) % len(forms)] if there else self.replace[0]
+        return self.replace[(there[0] + step) % len(forms)] if there else self.replace[0]
 
 
 def _text(content: bytes) -> str:
