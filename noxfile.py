@@ -143,7 +143,7 @@ def matrix(session: nox.Session, target: str) -> None:
         need_debian_packages(session, pins.read_text("utf-8").split())
     soakproof = Path(session.virtualenv.location).parent / "harness" / "bin" / "soakproof"
     path = os.pathsep.join([session.bin, search])
-    command = (str(soakproof), "matrix", "--only", target, *session.posargs)
+    command = (str(soakproof), "matrix", "--only", target, "--jobs", "2", *session.posargs)
     session.run(
         *command,
         external=True,
