@@ -230,6 +230,7 @@ class _Soaker:
                 cells.append(self._cell(promise, soak.result()))
                 tell(self._entry.row.name, cells[-1])
         self._tidy(needed, cells)
+        documents = [cell.document() for cell in cells]
         told = self._entry.row.document
         now = datetime.datetime.now(datetime.UTC)
         return {
@@ -239,8 +240,8 @@ class _Soaker:
             "created_at_utc": f"{now:%Y-%m-%dT%H:%M:%SZ}",
             "soakproof_version": soakproof.__version__,
             "seconds": round(time.monotonic() - began, 1),
-            "unexpected": _unexpected(self._entry.row, cells),
-            "cells": [cell.document() for cell in cells],
+            "unexpected": _unexpected(self._entry.row, documents),
+            "cells": documents,
         }
 
     def _cell(self, promise: Promise, seen: Seen | str) -> Cell:
@@ -314,13 +315,13 @@ def _edits(run_dir: RunDir) -> Edits:
     return count_edits(history, expected)
 
 
-def _unexpected(row: Row, cells: Sequence[Cell]) -> list[str]:
+def _unexpected(row: Row, cells: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the cells that are not what is known of this version."""
-    shown = {cell.promise: cell for cell in cells}
+    by_promise = {cell["promise"]: cell for cell in cells}
     return [
-        f"{name}: known to be {wanted}, shown {shown[name].shown} ({shown[name].why})"
+        f"{name}: known to be {wanted}, shown {cell['shown']} ({cell['why']})"
         for name, wanted in row.known.items()
-        if name in shown and shown[name].shown != wanted
+        if (cell := by_promise.get(name)) is not None and cell["shown"] != wanted
     ]
 
 
@@ -349,7 +350,7 @@ def _publish(project: Project, panel: Panel, digest: str) -> list[Path]:
         if row is None or row["panel_sha256"] != digest:
             not_run.append(name)
         else:
-            rows.append(row)
+            rows.append(_told_anew(project, row))
     cells = [cell for row in rows for cell in row["cells"]]
     document = {
         "schema_version": SCHEMA_VERSION,
@@ -370,3 +371,24 @@ def _publish(project: Project, panel: Panel, digest: str) -> list[Path]:
     write_json(written[0], document)
     write_bytes(written[1], matrix_markdown(document).encode())
     return written
+
+
+def _told_anew(project: Project, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with what its target's files say by now: words need no new soak.
+
+    A row of another version than the folder pins is not this target's.
+    """
+    entry = _entry(project, row["name"])
+    told, promised = entry.row.document, entry.row.not_promised
+    if told["version"] != row["version"]:
+        problem = f"expected version {row['version']}, which was soaked, found {told['version']!r}"
+        raise ConfigError(entry.folder / "row.toml", f"{problem}; soak it again", key="version")
+    cells = [cell | {"promised": cell["promise"] not in promised} for cell in row["cells"]]
+    return {
+        **row,
+        **{name: told[name] for name in _TOLD},
+        "not_promised": dict(promised),
+        "contract": entry.target["contract"],
+        "unexpected": _unexpected(entry.row, cells),
+        "cells": cells,
+    }

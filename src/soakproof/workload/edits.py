@@ -43,7 +43,7 @@ EDIT_KINDS: Final[Mapping[str, str]] = {
     NEW_MODULE: "a module made that was not there",
     "other_file": "another file of the same package changed",
     "midway": "an operation stopped in the middle, new content moved over, the operation continued",
-    "after_read": "new content twice: the second as an operation has just read the first, stopped meanwhile",
+    "after_read": "new content, and new content again just after an operation has read it, stopped",
     "clock_back": "new content with a time stamp of a month ago",
     "clock_forward": "new content with a time stamp of a month ahead",
 }
