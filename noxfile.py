@@ -103,6 +103,13 @@ def soak(session: nox.Session) -> None:
     session.run("invoke", "soak", *session.posargs, interrupt_timeout=10, terminate_timeout=30)
 
 
+@nox.session(default=False, requires=["wheels"], tags=["soak"], venv_backend="virtualenv")
+def deep(session: nox.Session) -> None:
+    """Let faults meet single system calls (after --: --scan kill --max-points 50 …)."""
+    install_wheels(session)
+    session.run("invoke", "soak.deep", *session.posargs, interrupt_timeout=10, terminate_timeout=30)
+
+
 @nox.session(python=PYTHONS, requires=["wheels"], tags=["check"])
 def tests(session: nox.Session) -> None:
     """Test the installed wheels (after --: arguments for pytest)."""
@@ -175,6 +182,15 @@ def bench(session: nox.Session) -> None:
     page = HERE / "docs" / "performance.md"
     with session.chdir("packages/trifecta/bench"):
         session.run("python", "-m", "speed", "--page", str(page), *session.posargs)
+
+
+@nox.session(default=False, requires=["wheels"], tags=["bench"], venv_backend="virtualenv")
+def languages(session: nox.Session) -> None:
+    """Hold trifecta's TypeScript, Go and Rust against universal-ctags, on three real packages."""
+    wheel = next((session.cache_dir / "wheels").glob("trifecta-*.whl"))
+    session.install(f"{wheel}[languages]")
+    folder = session.cache_dir / "languages"
+    session.run("python", "packages/trifecta/bench/real_languages.py", str(folder))
 
 
 @nox.session(tags=["check"])

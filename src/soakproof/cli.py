@@ -49,21 +49,24 @@ class Argument:
 _PLANNING: Final = frozenset({"all", "clean"})
 _PANEL: Final = frozenset({"selftest", "matrix"})
 _MANY: Final = frozenset({"selftest", "repeat"})
+_DEEP: Final = frozenset({"deep"})
 _WORKING: Final = frozenset(
     {"anchors", "run", "expect", "extract", "gate", "report", "record", "history"}
 )
 _READING: Final = frozenset({"history"})
 
 FLAGS: Final = {
-    "campaign": Flag(_PLANNING | _MANY, "FILE", "campaign file, or a name in eval/campaigns/"),
+    "campaign": Flag(
+        _PLANNING | _MANY | _DEEP, "FILE", "campaign file, or a name in eval/campaigns/"
+    ),
     "ops": Flag(_PLANNING | _MANY, "N", "operations of a soak by count (environment: OPS)"),
     "duration": Flag(
         _PLANNING | {"repeat"}, "TIME", "a soak by time: 90s, 5m, 1.5h (environment: DURATION)"
     ),
     "workers": Flag(_PLANNING | {"repeat"}, "N", "processes at once (environment: WORKERS)"),
-    "seed": Flag(_PLANNING | {"matrix"}, "N", "seed of all choices (environment: SEED)"),
+    "seed": Flag(_PLANNING | _DEEP | {"matrix"}, "N", "seed of all choices (environment: SEED)"),
     "target_command": Flag(
-        _PLANNING | _MANY, "CMD", "soak this command in place of the target's own"
+        _PLANNING | _MANY | _DEEP, "CMD", "soak this command in place of the target's own"
     ),
     "run_id": Flag(
         _PLANNING | _WORKING | {"open", "replay"},
@@ -93,7 +96,14 @@ FLAGS: Final = {
     "only": Flag(_PANEL, "NAMES", "these of the panel, with commas between"),
     "promises": Flag(frozenset({"matrix"}), "NAMES", "these promises, with commas between"),
     "jobs": Flag(
-        _MANY | {"matrix"}, "N", "soaks at once (default: 1; of selftest: one a processor)"
+        _MANY | _DEEP | {"matrix"},
+        "N",
+        "soaks or points at once (default: one a processor; of repeat and matrix: 1)",
+    ),
+    "scan": Flag(_DEEP, "NAME", "only this: calibration, kill, error, short, stop or crash"),
+    "point": Flag(_DEEP, "N", "only this point of the scan, to see it again"),
+    "max_points": Flag(
+        _DEEP, "N", "at most so many points of a scan; what is cut off makes it UNKNOWN"
     ),
     "json": Flag(frozenset(COMMANDS), None, "print the results as JSON, for machines"),
 }
@@ -107,6 +117,9 @@ ARGUMENTS: Final = {
     "first": Argument(frozenset({"compare"}), "A", "a run's id, or the folder of a run or bundle"),
     "second": Argument(frozenset({"compare"}), "B", "another"),
     "action": Argument(frozenset({"workorder"}), "ACTION", "status", choices=("status",)),
+    "folder": Argument(
+        frozenset({"init"}), "DIR", "the project's folder (default: this one)", optional=True
+    ),
     "order": Argument(frozenset({"workorder"}), "ID", "a work order (default: all)", optional=True),
 }
 """What commands take without a dash, once, for the parser and for the documentation's test."""

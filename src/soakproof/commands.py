@@ -248,6 +248,21 @@ def matrix(flags: Flags) -> int:
     return told.exit_code
 
 
+def deep(flags: Flags) -> int:
+    """Let faults meet single system calls, and open every state that a crash can leave."""
+    from soakproof.report.deep_tables import deep_lines
+    from soakproof.stages.deep import deep as stage
+
+    project = Project.find()
+    told = stage(project, flags, os.environ, lambda line: print(line, file=sys.stderr, flush=True))
+    if flags.get("json"):
+        print(json.dumps(told.document, ensure_ascii=False, indent=2))
+    else:
+        print(deep_lines(told.document, **_screen()))
+        print(f"result: {project.relative(told.published or told.path)}")
+    return int(told.document["exit_code"])
+
+
 def verify(flags: Flags) -> int:
     """Check an evidence bundle independently, from its raw lines to its verdict and signature."""
     from soakproof.stages.verify import find_bundle, verified_document, verified_lines
@@ -315,6 +330,24 @@ def open_report(flags: Flags) -> int:
     return 0
 
 
+def init(flags: Flags) -> int:
+    """Begin in a project: a commented target, campaign and gate; nothing is overwritten."""
+    from soakproof.stages.init import init as stage
+
+    begun = stage(Path(flags.get("folder") or "."))
+    if flags.get("json"):
+        print(json.dumps({"wrote": begun.wrote, "left_alone": list(begun.left_alone)}))
+        return 0
+    for path in begun.wrote:
+        print(f"wrote       {path}")
+    for path in begun.left_alone:
+        print(f"left alone  {path} (it is there)")
+    for path in ("tasks.py", "noxfile.py"):
+        if path in begun.left_alone:
+            print(f"\nto soak from {path}, it needs:\n\n{begun.left_alone[path]}", end="")
+    return 0
+
+
 COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "all": everything,
     "clean": clean,
@@ -328,6 +361,7 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "history": history,
     "selftest": selftest,
     "matrix": matrix,
+    "deep": deep,
     "repeat": repeat,
     "replay": replay,
     "verify": verify,
@@ -335,6 +369,7 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "workorder": workorder,
     "runs": runs,
     "open": open_report,
+    "init": init,
 }
 """Command → what it does."""
 

@@ -70,7 +70,7 @@ class Phase(enum.StrEnum):
     STORM = "storm"
     """Operations of an episode: under its fault and its edits."""
     AFTER = "after"
-    """The same keys asked twice more once the episode's fault is healed."""
+    """The same keys asked twice more once the episode's fault is healed; any once all are over."""
 
 
 class Verdict(enum.StrEnum):

@@ -28,6 +28,7 @@ NAMES: Final = (
     "anchors",
     "backlog",
     "campaign",
+    "deep",
     "envelope",
     "expected",
     "gate",

@@ -122,6 +122,12 @@ def open_(_c: Context, run_id: str = "", json: bool = False) -> None:
     _run("open", run_id=run_id, json=json)
 
 
+@task
+def init(_c: Context, folder: str = "", json: bool = False) -> None:
+    """Begin in a project: a commented target, campaign and gate; nothing is overwritten."""
+    _run("init", folder=folder, json=json)
+
+
 @task(positional=["bundle"])
 def verify(_c: Context, bundle: str, public_key: str = "", json: bool = False) -> None:
     """Check an evidence bundle independently; exit 12: it is broken."""
@@ -216,6 +222,32 @@ def matrix(
 
 
 @task
+def deep(
+    _c: Context,
+    campaign: str = "",
+    seed: str = "",
+    target_command: str = "",
+    scan: str = "",
+    point: str = "",
+    max_points: str = "",
+    jobs: str = "",
+    json: bool = False,
+) -> None:
+    """Let faults meet single system calls, and open every state that a crash can leave."""
+    _run(
+        "deep",
+        campaign=campaign,
+        seed=seed,
+        target_command=target_command,
+        scan=scan,
+        point=point,
+        max_points=max_points,
+        jobs=jobs,
+        json=json,
+    )
+
+
+@task
 def repeat(
     _c: Context,
     seeds: str = "",
@@ -268,8 +300,10 @@ _STAGES: Final[tuple[Any, ...]] = (
     workorder,
     selftest,
     matrix,
+    deep,
     repeat,
     replay,
+    init,
 )
 for _stage in _STAGES:
     ns.add_task(_stage)

@@ -160,6 +160,21 @@ def test_tampering_is_always_found_and_named(
     assert [] == survived
 
 
+def test_a_field_of_the_manifest_under_another_name_is_named(
+    unsigned: Recorded, tmp_path: Path
+) -> None:
+    manifest = json.loads((unsigned.bundle / "MANIFEST.json").read_bytes())
+    for field in manifest:
+        place = copied(unsigned.bundle, tmp_path / "bundle")
+        renamed = {f"x{name}" if name == field else name: manifest[name] for name in manifest}
+        (place / "MANIFEST.json").write_bytes(as_json(renamed))
+        verified = verify_bundle(place)
+
+        assert 12 == verified.exit_code
+        named = {(one.file, one.where) for one in verified.findings}
+        assert {("MANIFEST.json", field), ("MANIFEST.json", f"x{field}")} <= named, field
+
+
 def is_named(tampering: Tampering, verified: Verified) -> bool:
     return 12 == verified.exit_code and any(
         one.file == tampering.named and one.where.startswith(tampering.where)

@@ -37,7 +37,9 @@ def parts_of(file: Path) -> list[str]:
 
 def answer(command: str, parts: list[str], took_ms: float) -> tuple[int, str]:
     """Return exit code and text."""
-    numbers = [int(found) for part in parts for found in re.findall(r"^value = (\d+)$", part, re.M)]
+    numbers = [
+        int(found) for part in parts for found in re.findall(r"^value = (\d+)$", part, re.MULTILINE)
+    ]
     if command == "lint":
         found = [f"{number} is above 5000" for number in numbers if number > 5000]
         return (1, "\n".join(found)) if found else (0, "clean")
@@ -94,7 +96,7 @@ def main() -> int:
         kept = f"{code} {text}"
         if not args.no_cache:
             cached(folder, name, kept)
-    code, _, text = kept.partition(" ")
+    status, _, text = kept.partition(" ")
     if odd == "flood":
         print("x" * (4 << 20), file=sys.stderr)
     if odd == "change_input":
@@ -105,7 +107,7 @@ def main() -> int:
         args.out.write_text(text + "\n", "utf-8")
     else:
         print(text)
-    return int(code)
+    return int(status)
 
 
 if __name__ == "__main__":

@@ -159,9 +159,15 @@ def _files(project: Project, run: RunDir, documents: RunDocuments) -> Iterator[t
         yield _compressed(name, data)
     for name, data in given_answers(run, places):
         yield _compressed(name, data)
-    score = project.ctx / "selftest" / "score.json"
-    if score.is_file():
-        yield "selftest.json", places.hide_bytes(score.read_bytes())
+    yield from _beside(project, places)
+
+
+def _beside(project: Project, places: Places) -> Iterator[tuple[str, bytes]]:
+    """Yield what is known beside the run: the last selftest and the last deep tier."""
+    kept = {"selftest.json": "selftest/score.json", "deep.json": "deep/deep.json"}
+    for name, path in kept.items():
+        if (project.ctx / path).is_file():
+            yield name, places.hide_bytes((project.ctx / path).read_bytes())
 
 
 def _compressed(name: str, data: bytes) -> tuple[str, bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from soakproof.faults.fault import FaultBase, FaultKind, Say, Site
@@ -38,11 +39,16 @@ class Stampede(FaultBase):
 
     def started(self, live: Live) -> None:
         """Count those under way on no database."""
-        if self.effective or self.site.files("database"):
+        if self.effective or self._kept():
             return
         self._without[live.pid] = live.operation.op_id
         if len(self._without) >= _AT_LEAST:
             self.took_effect({"ops_on_no_database": sorted(self._without.values())})
+
+    def _kept(self) -> list[Path]:
+        """Return what is there to be found: databases, or any file where the cache has none."""
+        has_databases = any(rule["role"] == "database" for rule in self.site.roles)
+        return self.site.files("database") if has_databases else self.site.files()
 
     def ended(self, live: Live, signal_number: int | None) -> None:
         """No longer under way."""

@@ -88,16 +88,14 @@ def clean(
         MissingInput: one of them is not there.
         EvidenceBroken: the run to be like has another gate than its plan says.
     """
-    campaign = resolve(
-        "campaign", flags, environ, default=(DEFAULT_CAMPAIGN, "the default campaign")
-    )
+    campaign = resolve("campaign", flags, environ, default=_default_campaign(project))
     files = _read(project, campaign.value, flags) if like is None else _kept(project, like)
     shown = project.relative(files.campaign_path)
     defaults = files.campaign["defaults"]
     bound = resolve_bound(flags, environ, campaign_ops=(defaults["ops"], shown))
     workers = resolve("workers", flags, environ, campaign=(defaults["workers"], shown))
     seed = resolve("seed", flags, environ, campaign=(defaults["seed"], shown))
-    command = _command(files, flags)
+    command = _command(project, files, flags)
     now = datetime.datetime.now(datetime.UTC)
     run, run_id = _create(project, flags, environ, f"{now:%Y%m%dT%H%M%SZ}-{files.campaign['name']}")
     run.telemetry.mkdir()
@@ -143,6 +141,15 @@ def clean(
     schema.check(plan, "plan", run.plan)
     write_json(run.plan, plan)
     return run
+
+
+def _default_campaign(project: Project) -> tuple[str, str]:
+    """Return the campaign that nobody named: the default one, or the only one there is."""
+    if not (project.root / DEFAULT_CAMPAIGN).is_file():
+        there = sorted((project.root / DEFAULT_CAMPAIGN).parent.glob("*.toml"))
+        if len(there) == 1:
+            return project.relative(there[0]), "the only campaign"
+    return DEFAULT_CAMPAIGN, "the default campaign"
 
 
 def _read(project: Project, campaign_name: str, flags: Mapping[str, str | None]) -> _Files:
@@ -200,12 +207,18 @@ def _find(project: Project, name: str, folder: str) -> Path:
     raise MissingInput(name, hint)
 
 
-def _command(files: _Files, flags: Mapping[str, str | None]) -> Setting:
+def _command(project: Project, files: _Files, flags: Mapping[str, str | None]) -> Setting:
     if given := flags.get("target_command"):
         flag = "--target-command"
-        return Setting(list(resolve_command(shlex.split(given), flag)), Source.FLAG, flag)
+        return Setting(
+            list(resolve_command(shlex.split(given), flag, project.root)), Source.FLAG, flag
+        )
     origin = files.target_path.name
-    return Setting(list(resolve_command(files.target["command"], origin)), Source.CAMPAIGN, origin)
+    return Setting(
+        list(resolve_command(files.target["command"], origin, project.root)),
+        Source.CAMPAIGN,
+        origin,
+    )
 
 
 def _gate_setting(project: Project, files: _Files, flags: Mapping[str, str | None]) -> Setting:

@@ -108,7 +108,7 @@ def _oracle(project: Project, run_dir: RunDir, plan: Mapping[str, Any]) -> Oracl
     target, setting = plan["target"], plan["settings"]["target_command"]
     command: list[str] = setting["value"]
     if setting["source"] == SettingSource.FLAG:
-        command = list(resolve_command(target["command"], plan["target_path"]))
+        command = list(resolve_command(target["command"], plan["target_path"], project.root))
     package_dir = None
     if "about" in target:
         package_dir = Path(about(command, target["about"])["package_dir"])

@@ -147,7 +147,9 @@ def _subject(project: Project, flags: Mapping[str, str | None]) -> tuple[str, Su
     command, origin = target["command"], target_path.name
     if given := flags.get("target_command"):
         command, origin = shlex.split(given), "--target-command"
-    subject = Subject(campaign, target, gate_path.read_bytes(), resolve_command(command, origin))
+    subject = Subject(
+        campaign, target, gate_path.read_bytes(), resolve_command(command, origin, project.root)
+    )
     return project.relative(path), subject
 
 

@@ -19,11 +19,18 @@ _ABOUT_DEADLINE_S: Final = 60
 """A hang guard: the command prints a line about itself."""
 
 
-def resolve_command(command: Sequence[str], origin: str) -> tuple[str, ...]:
-    """Return the command with its executable as an absolute path.
+def resolve_command(
+    command: Sequence[str], origin: str, root: Path | None = None
+) -> tuple[str, ...]:
+    """Return the command with its executable, and files of the project, as absolute paths.
 
     A bare name is looked for beside the running Python first, so that the tool of this environment
     is soaked and not another one on PATH.
+
+    Args:
+        command: the executable and what follows it.
+        origin: who names it, for the message.
+        root: the project's folder: what follows may name a file in it.
 
     Raises:
         UsageError: there is no such executable.
@@ -38,7 +45,12 @@ def resolve_command(command: Sequence[str], origin: str) -> tuple[str, ...]:
             f"{sys.executable} nor on PATH; install the tool, or give --target-command"
         )
         raise UsageError(message)
-    return (os.path.abspath(found), *command[1:])
+    return (os.path.abspath(found), *(_of_project(part, root) for part in command[1:]))
+
+
+def _of_project(part: str, root: Path | None) -> str:
+    """Return a file of the project as an absolute path: operations may run in another folder."""
+    return str(root / part) if root is not None and (root / part).is_file() else part
 
 
 def about(command: Sequence[str], arguments: Sequence[str]) -> dict[str, Any]:

@@ -52,6 +52,19 @@ class Episodes:
             edits=document["edits"],
         )
 
+    @property
+    def longest(self) -> int:
+        """Operations of an episode, at most: those under its fault, and each key asked twice."""
+        return self.asks + 2 * self.after_keys
+
+    def longest_with(self, kinds: Kinds) -> int:
+        """Return the same where several kinds ask the edited key, or none does."""
+        if not kinds.writers:
+            return self.asks + 2 * max(self.after_keys, self.asks)
+        many = len(kinds.writers)
+        asks = max(self.asks, _EDITED_ASKS + many - 1)
+        return asks + 2 * max(self.after_keys, many)
+
     def edit_of(self, seed: int, number: int) -> str | None:
         """Return the edit of an episode: all kinds in turn, in an order that the seed shuffles."""
         if not self.edits:
@@ -182,13 +195,11 @@ def _questions(
     able = kinds.able(edited)
     first = known.fresh() or pick(dice, _asked(known))
     questions = [(pick(dice, kinds.able(first)), first), (pick(dice, able), edited)]
-    others = shape.asks - len(questions) - (_EDITED_ASKS - 1)
     rest = [(pick(dice, able), edited) for _ in range(_EDITED_ASKS - 1)]
     if len(able) > 1:  # two option sets over one cache, with an edit between them
         begin = able.index(questions[1][0])
-        order = [able[(begin + step) % len(able)] for step in range(1, len(able))]
-        again = [questions[1][0]]
-        rest = [(kind, edited) for kind in (*order, *again)]
+        rest = [(able[(begin + step) % len(able)], edited) for step in range(1, len(able) + 1)]
+    others = shape.asks - len(questions) - len(rest)
     for at in range(others):
         if at == 0 and any(kinds.queries.get(one) for one in kinds.finders):
             finder = pick(dice, kinds.finders)

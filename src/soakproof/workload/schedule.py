@@ -135,6 +135,8 @@ def schedule(workload: Workload, seed: int, ops: int | None) -> Iterator[Operati
         ops: how many; ``None``: without end (a soak by time stops reading). Then the cold phase
             lasts until every module was asked once; before episodes, until half of them were.
 
+    In a counted soak an episode that does not fit is not begun, unless it is the only one; calm
+    operations take its place, so that no run ends under a fault that nobody was asked about after.
     Each operation draws from the stream of its own index. The first operation of each phase is of
     a writing kind where there is one, so that even a short soak has a miss, a write and a hit.
     """
@@ -146,8 +148,7 @@ def schedule(workload: Workload, seed: int, ops: int | None) -> Iterator[Operati
     warm = cold if ops is None else max(1, round(ops * workload.episodes.warm_share))
     calm = cold + warm if ops is None else min(cold + warm, ops)
     yield from _calm(workload, seed, known, cold, calm)
-    left = None if ops is None else ops - calm
-    yield from itertools.islice(_episodes(workload, seed, known, calm), left)
+    yield from _episodes(workload, seed, known, calm, ops)
 
 
 def _cold(workload: Workload, ops: int | None) -> int:
@@ -157,7 +158,10 @@ def _cold(workload: Workload, ops: int | None) -> int:
     return whole if workload.episodes is None else max(1, whole // 2)
 
 
-def _episodes(workload: Workload, seed: int, known: Known, start: int) -> Iterator[Operation]:
+def _episodes(
+    workload: Workload, seed: int, known: Known, start: int, ops: int | None
+) -> Iterator[Operation]:
+    """Yield as many whole episodes as fit, at least one, then calm operations up to ``ops``."""
     if workload.episodes is None:
         return
     finders = [kind for kind in workload.kinds if not workload.names_files(kind)]
@@ -169,11 +173,21 @@ def _episodes(workload: Workload, seed: int, known: Known, start: int) -> Iterat
         ground=workload.ground,
         new_file=workload.new_file,
     )
+    longest = workload.episodes.longest_with(kinds)
     for number in itertools.count():
+        if ops is not None and number > 0 and start + longest > ops:
+            break
         made = episode(workload.episodes, number, seed, known, kinds=kinds, start=start)
-        for operation in made:
+        for operation in itertools.islice(made, None if ops is None else ops - start):
             yield operation
             start = operation.index + 1
+    for index in range(start, ops or 0):
+        dice = stream(seed, "op", index)
+        kind_roll, key_roll = dice.random(), dice.random()
+        kind = _weighted(workload.mix, kind_roll)
+        key = _asked_before(workload, known, kind, key_roll)
+        kind = _able(workload, kind, key, kind_roll)
+        yield Operation(index, Phase.AFTER, kind, key, first_ask=known.first(kind, key))
 
 
 def _calm(
@@ -186,16 +200,19 @@ def _calm(
         phase = Phase.COLD if index < cold else Phase.WARM
         opening = index in {0, cold}
         kind = _opening_kind(workload) if opening else _weighted(workload.mix, kind_roll)
-        if not workload.names_files(kind):
-            keys = workload.keys_of(kind)
-            key = keys[int(key_roll * len(keys))]
-        else:
-            fresh = phase is Phase.COLD or (new_roll < workload.warm_new_share and not opening)
-            # One of those that were asked, some more often than others.
-            old = int(key_roll**workload.warm_skew * max(1, known.count))
-            key = (known.fresh() if fresh else None) or workload.modules[old]
-            kind = _able(workload, kind, key, kind_roll)
+        fresh = phase is Phase.COLD or (new_roll < workload.warm_new_share and not opening)
+        new = known.fresh() if fresh and workload.names_files(kind) else None
+        key = new or _asked_before(workload, known, kind, key_roll)
+        kind = _able(workload, kind, key, kind_roll)
         yield Operation(index, phase, kind, key, first_ask=known.first(kind, key))
+
+
+def _asked_before(workload: Workload, known: Known, kind: str, roll: float) -> str:
+    """Return a query, or one of the files that were asked, some more often than others."""
+    if not workload.names_files(kind):
+        keys = workload.keys_of(kind)
+        return keys[int(roll * len(keys))]
+    return workload.modules[int(roll**workload.warm_skew * max(1, known.count))]
 
 
 def _opening_kind(workload: Workload) -> str:
@@ -206,6 +223,8 @@ def _opening_kind(workload: Workload) -> str:
 
 def _able(workload: Workload, kind: str, key: str, roll: float) -> str:
     """Return a kind that can ask a key: the one that was drawn, else another one of the mix."""
+    if not workload.names_files(kind):
+        return kind
     able = {
         one: weight
         for one, weight in workload.mix.items()

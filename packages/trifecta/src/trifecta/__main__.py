@@ -64,6 +64,8 @@ def entry() -> int:
         code = error.exit_code
     except SystemExit as leave:  # argparse
         code = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
+    except OSError as problem:
+        code = _starved(problem)
     except BaseException:  # noqa: BLE001 - it is shown as ever; only the way out is ours
         sys.excepthook(*sys.exc_info())
         code = 1
@@ -73,6 +75,20 @@ def entry() -> int:
         except (OSError, ValueError, AttributeError):
             continue
     os._exit(code)
+
+
+def _starved(problem: OSError) -> int:
+    """Say in a line that our own code could not be loaded; anything else is shown as ever.
+
+    Modules are loaded as they are needed, and there may be no descriptor left for the next.
+    """
+    import errno
+
+    if problem.errno in {errno.EMFILE, errno.ENFILE, errno.EIO}:
+        say(f"error: the program itself cannot be read: {problem}")
+    else:
+        sys.excepthook(type(problem), problem, problem.__traceback__)
+    return 1
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Both caches stand on this.  Every way in which sharing can fail ends as one ``Un
 with a reason, after an event that says so; whoever calls goes on without the database.
 """
 
+import errno
 import os
 import time
 
@@ -235,6 +236,10 @@ class GuardedDatabase:
             connection.execute("PRAGMA journal_mode=WAL")
         finally:
             connection.close()
+        if os.path.exists(path + "-journal"):
+            # SQLite does not always say that a change failed; without its journal, under another
+            # name, the file would be half changed for ever
+            raise OSError(errno.EIO, "the new database still has a journal", path)
         os.rename(path, self.db_path)
 
     def _bound_log(self, connection: "sqlite3.Connection") -> None:

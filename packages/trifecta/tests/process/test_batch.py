@@ -222,3 +222,34 @@ def test_telemetry_is_only_ever_appended_to(trifecta: Trifecta, strace: str) -> 
     assert len(opened) == 1
     assert "O_WRONLY" in opened[0]
     assert "O_APPEND" in opened[0]
+
+
+@pytest.mark.parametrize("call", range(1, 6))
+def test_a_new_database_is_never_parted_from_its_journal(
+    trifecta: Trifecta, strace: str, call: int
+) -> None:
+    done = traced(trifecta, strace, "unlink", f"error=ENOSPC:when={call}+")
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["status"] == "ok"
+    if trifecta.ast_db.exists():
+        assert list(trifecta.ast_db.parent.glob("*.new-*")) == []
+    assert trifecta.symbols("sample").names[0] == "plain"
+    assert list(trifecta.ast_db.parent.glob("*.new-*")) == []
+
+
+def test_no_descriptor_for_the_next_module_is_one_line(trifecta: Trifecta, strace: str) -> None:
+    trifecta.write("before.py", "def before(): pass\n")
+    trifecta.symbols("before")
+    opened = traced(trifecta, strace, "openat").stderr.decode().splitlines()
+    asked = [line for line in opened if line.startswith(("openat", "[pid"))]
+    at = next(number for number, line in enumerate(asked, 1) if trifecta.ast_db.name in line)
+    trifecta.ast_db.unlink()
+    trifecta.symbols("before")
+    done = traced(trifecta, strace, "openat", f"error=EMFILE:when={at}+")
+    last = [line for line in done.stderr.decode().splitlines() if "error" in line]
+
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert len(last) == 1
+    assert last[0].startswith("trifecta: error: the program itself cannot be read: ")
