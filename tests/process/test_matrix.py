@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from soaker import Soaker
+from soaker import HANG_GUARD_S, Soaker
 
 from soakproof import schema
 from soakproof.report.matrix import matrix_markdown
@@ -243,6 +246,35 @@ def test_a_cell_that_is_not_what_is_known_ends_with_10(small: Soaker) -> None:
 
     assert 10 == done.returncode, done.stderr
     assert "UNEXPECTED same_stat: known to be yes, shown no" in done.stdout
+
+
+def naming(text: str) -> list[bytes]:
+    """Return the command lines of all processes that name a text."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes()
+        except OSError:  # it ended meanwhile
+            continue
+        if text.encode() in line:
+            found.append(line)
+    return found
+
+
+def test_ctrl_c_ends_the_soaks_that_run(small: Soaker) -> None:
+    running = small.start("matrix", "--only", "by-content", PATH=str(PYTHON.parent))
+    soak = small.root / "_ctx" / "runs" / "matrix" / "by-content" / "same_stat"
+    history = soak / "_ctx" / "runs" / "soak" / "history.jsonl"
+    until = time.monotonic() + HANG_GUARD_S
+    while not (history.exists() and '"type":"ok"' in history.read_text("utf-8", "replace")):
+        assert time.monotonic() < until, "the first soak never began"
+        os.sched_yield()
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=HANG_GUARD_S)
+
+    assert 130 == running.returncode
+    assert [] == naming(str(small.root))
+    assert not (small.root / "docs" / "matrix.json").exists(), "half a row is no row"
 
 
 def test_bad_input_is_one_line_and_exit_2(small: Soaker) -> None:

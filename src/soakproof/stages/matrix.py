@@ -223,12 +223,15 @@ class _Soaker:
         by_id = {one.promise_id: one for one in self._panel.promises}
         needed = {one.same_soak_as or one.promise_id: None for one in promises}
         cells = []
-        with ThreadPoolExecutor(jobs) as pool:
+        pool = ThreadPoolExecutor(jobs)
+        try:
             soaks = {name: pool.submit(self._seen, by_id[name]) for name in needed}
             for promise in promises:
                 soak = soaks[promise.same_soak_as or promise.promise_id]
                 cells.append(self._cell(promise, soak.result()))
                 tell(self._entry.row.name, cells[-1])
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # what runs is ended by its owner
         self._tidy(needed, cells)
         documents = [cell.document() for cell in cells]
         told = self._entry.row.document
