@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from soakproof import schema
-from soakproof.matrix.cells import NO, NOT_SHOWN, YES, Cell, Edits, Seen, cell_of, not_asked
+from soakproof.matrix.cells import NO, NOT_SHOWN, YES, Cell, Edits, Seen, blamed, cell_of, not_asked
 from soakproof.matrix.edits import count_edits
 from soakproof.matrix.panel import Panel, Promise, Row, choose
 from soakproof.matrix.plots import Subject, narrowed
@@ -119,6 +119,24 @@ def test_an_oracle_that_does_not_hold_is_no_finding() -> None:
     got = cell(seen(verdicts={"oracle_holds": "UNKNOWN", "no_stale_answer": "FAIL"}))
 
     assert NOT_SHOWN == got.shown
+
+
+def test_no_fault_is_blamed_for_what_an_edit_breaks_alone() -> None:
+    edit = replace(PROMISE, promise_id="edit", faults=())
+    other = replace(PROMISE, promise_id="other_edit", faults=(), edits=("touch",))
+    failing = seen(verdicts={"no_stale_answer": "FAIL"}, answers={"stale": 1})
+    whole = [cell(failing, one).document() for one in (PROMISE, edit)]
+    killed, alone = blamed(whole, [PROMISE, edit, other])
+
+    assert (NOT_SHOWN, [], None) == tuple(
+        killed[name] for name in ("shown", "criteria", "counter_example")
+    )
+    assert killed["why"].startswith("the edits alone are a no (edit), so no fault can be blamed")
+    assert whole[1] == alone
+    right = [whole[0], cell(seen(), edit).document()]
+    assert right == blamed(right, [PROMISE, edit])
+    apart = [whole[0], cell(failing, other).document()]
+    assert apart == blamed(apart, [PROMISE, other]), "another edit says nothing of this one"
 
 
 def line(edit: str, event: str, version: str, **detail: Any) -> HistoryLine:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from soakproof.matrix.panel import Promise
 from soakproof.model import Verdict
 
-__all__ = ["NO", "NOT_SHOWN", "YES", "Cell", "Edits", "Seen", "cell_of", "not_asked"]
+__all__ = ["NO", "NOT_SHOWN", "YES", "Cell", "Edits", "Seen", "blamed", "cell_of", "not_asked"]
 
 YES: Final = "yes"
 NO: Final = "no"
@@ -154,6 +154,33 @@ def cell_of(promise: Promise, seen: Seen, *, promised: bool, seed: int, replay: 
         replay=replay,
         seconds=round(seen.seconds, 1),
     )
+
+
+def blamed(cells: Sequence[Mapping[str, Any]], promises: Sequence[Promise]) -> list[dict[str, Any]]:
+    """Return a row's cells, without blaming a fault for what an edit breaks alone.
+
+    A soak with a fault and an edit cannot tell the two apart; where the same edit is a no without
+    any fault, the cell of the fault is not shown.
+
+    Args:
+        cells: of one row, as plain data.
+        promises: of the panel.
+    """
+    by_id = {one.promise_id: one for one in promises}
+    broken = {cell["promise"] for cell in cells if cell["shown"] == NO}
+    alone = [one for one in promises if one.promise_id in broken and not one.faults]
+    told = []
+    for cell in cells:
+        asked = by_id[cell["promise"]]
+        same = [one for one in alone if asked.faults and set(asked.edits) & set(one.edits)]
+        same = [one for one in same if not one.all_kinds]
+        if cell["shown"] != NO or not same:
+            told.append(dict(cell))
+            continue
+        why = f"the edits alone are a no ({same[0].promise_id}), so no fault can be blamed"
+        hidden = {"shown": NOT_SHOWN, "why": f"{why}; seen: {cell['why']}"}
+        told.append({**cell, **hidden, "criteria": [], "counter_example": None})
+    return told
 
 
 class _Counts:

@@ -25,7 +25,7 @@ import soakproof
 from soakproof import schema
 from soakproof.errors import ConfigError, UsageError
 from soakproof.lines import BadLine, decode_expected, decode_history
-from soakproof.matrix.cells import NO, NOT_SHOWN, YES, Cell, Edits, Seen, cell_of, not_asked
+from soakproof.matrix.cells import NO, NOT_SHOWN, YES, Cell, Edits, Seen, blamed, cell_of, not_asked
 from soakproof.matrix.edits import count_edits
 from soakproof.matrix.panel import Panel, Promise, Row, choose
 from soakproof.matrix.plots import RUN_ID, Plot, Subject, narrowed
@@ -233,7 +233,7 @@ class _Soaker:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # what runs is ended by its owner
         self._tidy(needed, cells)
-        documents = [cell.document() for cell in cells]
+        documents = blamed([cell.document() for cell in cells], self._panel.promises)
         told = self._entry.row.document
         now = datetime.datetime.now(datetime.UTC)
         return {
@@ -353,7 +353,7 @@ def _publish(project: Project, panel: Panel, digest: str) -> list[Path]:
         if row is None or row["panel_sha256"] != digest:
             not_run.append(name)
         else:
-            rows.append(_told_anew(project, row))
+            rows.append(_told_anew(project, panel, row))
     cells = [cell for row in rows for cell in row["cells"]]
     document = {
         "schema_version": SCHEMA_VERSION,
@@ -376,7 +376,7 @@ def _publish(project: Project, panel: Panel, digest: str) -> list[Path]:
     return written
 
 
-def _told_anew(project: Project, row: dict[str, Any]) -> dict[str, Any]:
+def _told_anew(project: Project, panel: Panel, row: dict[str, Any]) -> dict[str, Any]:
     """Return a row with what its target's files say by now: words need no new soak.
 
     A row of another version than the folder pins is not this target's.
@@ -386,7 +386,10 @@ def _told_anew(project: Project, row: dict[str, Any]) -> dict[str, Any]:
     if told["version"] != row["version"]:
         problem = f"expected version {row['version']}, which was soaked, found {told['version']!r}"
         raise ConfigError(entry.folder / "row.toml", f"{problem}; soak it again", key="version")
-    cells = [cell | {"promised": cell["promise"] not in promised} for cell in row["cells"]]
+    cells = [
+        cell | {"promised": cell["promise"] not in promised}
+        for cell in blamed(row["cells"], panel.promises)
+    ]
     return {
         **row,
         **{name: told[name] for name in _TOLD},
