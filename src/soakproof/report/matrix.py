@@ -29,7 +29,8 @@ _HEAD: Final = (
     "there is evidence: answers checked, faults seen to take effect, edits made |",
     "| **no** | a criterion failed; it stands below with the command that repeats it from its "
     "seed |",
-    "| not promised | its makers do not promise this, and say so; in brackets what was seen |",
+    "| not promised | its makers do not promise this, and the reason is given below; in brackets "
+    "what was seen |",
     "| not shown | neither: the evidence is missing, and the reason is given below |",
     "",
     "## What it does not prove",
@@ -38,6 +39,8 @@ _HEAD: Final = (
     "this machine; it is no proof for all others.",
     "- A no is one counter-example, not a rate: how often a user meets it is not said, and often "
     "it is seldom.",
+    "- The same seed gives the same schedule, faults and edits, and not the same moments: what "
+    "needs two processes at once, a kill or an edit during a run may take a replay or two.",
     "- Most of these tools keep what they promise, and several questions ask for more than their "
     "makers ever said.",
     "- Nothing here compares the tools: they cache different things for different people.",
@@ -68,7 +71,7 @@ def matrix_markdown(document: Mapping[str, Any]) -> str:
         ["promise", "a yes stands for"],
         [[code(one["id"]), plain(one["proves"])] for one in promises],
     )
-    lines += ["", "## Defects found, each with its replay", "", *_defects(document), ""]
+    lines += ["", "## Seen against a promise, each with its replay", "", *_defects(document), ""]
     lines += ["## Tool by tool", ""]
     for row in document["rows"]:
         lines += _row(row)
