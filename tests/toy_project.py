@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-__all__ = ["HOLD", "make_project"]
+__all__ = ["HOLD", "OTHER_KEY", "make_project"]
 
 TOY = Path(__file__).parent / "toy" / "toy.py"
 
@@ -98,6 +98,16 @@ hold_ms = [60, 90]
 max_hold_ms = 20000
 """
 """The fault of the toy's campaign."""
+
+OTHER_KEY = """
+[[faults]]
+kind = "stampede"
+
+[[faults]]
+kind = "clock_jump"
+jump_days = [1, 31]
+"""
+"""Two faults, an episode each; the defect ``other_key`` needs the second one."""
 
 _EPISODES = """
 [episodes]

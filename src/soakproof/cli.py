@@ -19,12 +19,21 @@ __all__ = ["ARGUMENTS", "FLAGS", "Argument", "Flag", "entry", "main", "parser"]
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One flag: which commands have it, what follows it, what it says; where it needs no name."""
+    """One flag.
+
+    Args:
+        commands: which commands have it.
+        metavar: what follows it; ``None``: nothing.
+        help: what it says.
+        bare: where it needs no name.
+        repeats: it may be given several times; the texts are joined by spaces.
+    """
 
     commands: frozenset[str]
     metavar: str | None
     help: str
     bare: frozenset[str] = frozenset()
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,10 @@ class Argument:
 
 _PLANNING: Final = frozenset({"all", "clean"})
 _PANEL: Final = frozenset({"selftest", "matrix"})
-_MANY: Final = frozenset({"selftest", "repeat"})
+_MANY: Final = frozenset({"selftest", "repeat", "campaign"})
+_SEEDED: Final = frozenset({"repeat", "campaign"})
+_CAMPAIGN: Final = frozenset({"campaign"})
+_SHRINK: Final = frozenset({"shrink"})
 _DEEP: Final = frozenset({"deep"})
 _WORKING: Final = frozenset(
     {"anchors", "run", "expect", "extract", "gate", "report", "record", "history"}
@@ -61,9 +73,9 @@ FLAGS: Final = {
     ),
     "ops": Flag(_PLANNING | _MANY, "N", "operations of a soak by count (environment: OPS)"),
     "duration": Flag(
-        _PLANNING | {"repeat"}, "TIME", "a soak by time: 90s, 5m, 1.5h (environment: DURATION)"
+        _PLANNING | _SEEDED, "TIME", "a soak by time: 90s, 5m, 1.5h (environment: DURATION)"
     ),
-    "workers": Flag(_PLANNING | {"repeat"}, "N", "processes at once (environment: WORKERS)"),
+    "workers": Flag(_PLANNING | _SEEDED, "N", "processes at once (environment: WORKERS)"),
     "seed": Flag(_PLANNING | _DEEP | {"matrix"}, "N", "seed of all choices (environment: SEED)"),
     "target_command": Flag(
         _PLANNING | _MANY | _DEEP, "CMD", "soak this command in place of the target's own"
@@ -76,7 +88,12 @@ FLAGS: Final = {
     ),
     "gate": Flag(_PLANNING | _MANY | {"gate"}, "FILE", "gate file in place of the campaign's"),
     "in": Flag(frozenset({"gate"}), "FILE", "judge this metrics file; writes no verdict.json"),
-    "out": Flag(frozenset({"extract"}), "FILE", "publish the metrics here, not in _ctx/metrics/"),
+    "out": Flag(
+        frozenset({"extract", "point", "shrink"}),
+        "FILE",
+        "publish the metrics here, not in _ctx/metrics/; of point: its result; of shrink: the case",
+    ),
+    "faults": Flag(_PLANNING, "KINDS", "only these of the campaign's faults: kill+lock_hold"),
     "key": Flag(_READING, "KEY", "only lines about this module or query"),
     "op": Flag(_READING, "OP", "only lines of this operation, such as op-000012"),
     "around": Flag(_READING, "SECONDS", "only lines within a second of this time of the run"),
@@ -90,15 +107,33 @@ FLAGS: Final = {
         "close the work order from a dirty tree, and say so",
     ),
     "no_record": Flag(
-        frozenset({"all"}), None, "end with the verdict: nothing outside the run's folder"
+        frozenset({"all", "replay"}), None, "end with the verdict: nothing outside the run's folder"
     ),
-    "seeds": Flag(frozenset({"repeat"}), "SEEDS", "the seeds: 1..50, 7, or 1..3,9"),
+    "seeds": Flag(_SEEDED, "SEEDS", "the seeds: 1..50, 7, or 1..3,9"),
+    "grid": Flag(
+        _CAMPAIGN,
+        "NAME=VALUES",
+        "soak each seed with each value: workers=2,4 or ops=… or faults=kill,lock_hold+pause",
+        repeats=True,
+    ),
+    "criterion": Flag(_SHRINK, "ID", "which failure (default: the first, about answers if any)"),
+    "repeats": Flag(_SHRINK, "K/N", "a case fails if K of N soaks do (default: 2/3)"),
+    "budget": Flag(_SHRINK, "N", "soaks that may be spent (default: 600)"),
+    "name": Flag(
+        _CAMPAIGN, "NAME", "name of the campaign's folder (default: from all that is asked)"
+    ),
+    "sample": Flag(_CAMPAIGN, "N", "keep the run of one in N points that passed (default: 200)"),
+    "engine": Flag(_CAMPAIGN, "ENGINE", "who soaks: local (default), or dask"),
+    "scheduler": Flag(_CAMPAIGN, "ADDRESS", "Dask scheduler (default: a cluster on this machine)"),
+    "wheels": Flag(_CAMPAIGN, "DIR", "wheels that travel to Dask's workers (default: built)"),
+    "shrink": Flag(_CAMPAIGN, None, "make a small case of each sort of failure"),
+    "keep": Flag(_CAMPAIGN, "N", "keep at most so many runs (default: 50)"),
     "only": Flag(_PANEL, "NAMES", "these of the panel, with commas between"),
     "promises": Flag(frozenset({"matrix"}), "NAMES", "these promises, with commas between"),
     "jobs": Flag(
-        _MANY | _DEEP | {"matrix"},
+        _MANY | _SHRINK | _DEEP | {"matrix"},
         "N",
-        "soaks or points at once (default: one a processor; of repeat and matrix: 1)",
+        "soaks or points at once (default: 1; of selftest and deep: one a processor)",
     ),
     "scan": Flag(_DEEP, "NAME", "only this: calibration, kill, error, short, stop or crash"),
     "point": Flag(_DEEP, "N", "only this point of the scan, to see it again"),
@@ -110,10 +145,18 @@ FLAGS: Final = {
 """Every flag, once, for the parser and for the documentation's test."""
 
 ARGUMENTS: Final = {
+    "spec": Argument(frozenset({"point"}), "SPEC.json", "what to soak, as a campaign wrote it"),
     "bundle": Argument(
         frozenset({"verify"}), "DIR", "folder of an evidence bundle, or the id of a recorded run"
     ),
-    "run": Argument(frozenset({"replay"}), "RUN", "id or folder of an earlier run"),
+    "worker": Argument(
+        frozenset({"conform"}), "CMD", "command line of a worker, in one pair of quotes"
+    ),
+    "run": Argument(
+        frozenset({"replay", "shrink"}),
+        "RUN",
+        "id or folder of an earlier run; of replay: or a case",
+    ),
     "first": Argument(frozenset({"compare"}), "A", "a run's id, or the folder of a run or bundle"),
     "second": Argument(frozenset({"compare"}), "B", "another"),
     "action": Argument(frozenset({"workorder"}), "ACTION", "status", choices=("status",)),
@@ -155,6 +198,10 @@ def parser() -> argparse.ArgumentParser:
                 sub.add_argument(flag, nargs="?", metavar=spec.metavar, help=spec.help)
             elif spec.metavar is None:
                 sub.add_argument(option, dest=flag, action="store_const", const="1", help=spec.help)
+            elif spec.repeats:
+                sub.add_argument(
+                    option, dest=flag, metavar=spec.metavar, action="append", help=spec.help
+                )
             else:
                 sub.add_argument(option, dest=flag, metavar=spec.metavar, help=spec.help)
     return top
@@ -164,6 +211,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the process's exit code."""
     given = vars(parser().parse_args(argv))
     command = COMMANDS[given.pop("command")]
+    given = {name: " ".join(x) if isinstance(x, list) else x for name, x in given.items()}
     return guarded(lambda: command(given))
 
 

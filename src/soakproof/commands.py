@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -153,14 +154,22 @@ def everything(flags: Flags) -> int:
 
 
 def replay(flags: Flags) -> int:
-    """Repeat an earlier run: the same plan, in a run of its own, with all stages."""
-    from soakproof.pipeline import soak
+    """Repeat an earlier run, or soak a case: the same plan, in a run of its own."""
+    from soakproof.pipeline import soak, trial
     from soakproof.stages.replay import find_run
+    from soakproof.workload.settings import ENVIRONMENT
 
     project = Project.find()
-    like = find_run(project, str(flags["run"]))
+    name = str(flags["run"])
+    like = None if Path(name).is_file() else find_run(project, name)
+    given = {"run_id": flags.get("run_id"), **({"case": name} if like is None else {})}
+    # Only the plan, or the case, says what is soaked: no setting of the environment.
+    left = {key: text for key, text in os.environ.items() if key not in ENVIRONMENT.values()}
+    if flags.get("no_record"):
+        run_dir, verdict = trial(project, given, left, like=like)
+        return _told(flags, verdict, {"run": project.relative(run_dir.path)})
     dirty = bool(flags.get("allow_dirty"))
-    soaked = soak(project, flags, os.environ, allow_dirty=dirty, like=like)
+    soaked = soak(project, given, left, allow_dirty=dirty, like=like)
     return _told(flags, soaked.verdict, _places(project, soaked.run_dir, soaked.recorded))
 
 
@@ -177,6 +186,48 @@ def repeat(flags: Flags) -> int:
     else:
         print(done.line())
     return done.exit_code
+
+
+def campaign(flags: Flags) -> int:
+    """Soak seeds times a grid, each point once however often it is interrupted, and sum up."""
+    from soakproof.pipeline import campaign_and_cases
+    from soakproof.report.campaign import campaign_lines
+
+    project = Project.find()
+    done = campaign_and_cases(project, flags, os.environ, _whisper)
+    lines = campaign_lines(done.summary, project.relative(done.book.report))
+    _print(flags, done.summary, lines)
+    return int(done.summary["exit_code"])
+
+
+def shrink(flags: Flags) -> int:
+    """Make a run that failed into the smallest case that fails the same way."""
+    from soakproof.stages.replay import find_run
+    from soakproof.stages.shrink import shrink as stage
+
+    project = Project.find()
+    done = stage(
+        project,
+        find_run(project, str(flags["run"])),
+        flags,
+        os.environ,
+        _whisper,
+    )
+    shown = "" if done.path is None else project.relative(done.path)
+    _print(flags, {"case": shown or None, "soaks": done.soaks, **done.document}, done.lines(shown))
+    return done.exit_code
+
+
+def point(flags: Flags) -> int:
+    """Soak one point of a campaign and write its result; for those that do a campaign's work."""
+    from soakproof.pipeline import one_point
+
+    if not flags.get("out"):
+        raise UsageError("--out: expected the file that takes the result, found nothing")
+    out = Path(str(flags["out"]))
+    verdict = one_point(Project.find(), Path(str(flags["spec"])), out, os.environ)
+    _tell(flags, {"verdict": verdict, "result": str(out)})
+    return 0
 
 
 def history(flags: Flags) -> int:
@@ -330,6 +381,22 @@ def open_report(flags: Flags) -> int:
     return 0
 
 
+def conform(flags: Flags) -> int:
+    """Check whether a worker keeps to the protocol; ends with 10 where it does not."""
+    from soakproof.stages.conform import conform as stage
+    from soakproof.targets.command import resolve_command
+
+    try:
+        given = shlex.split(str(flags.get("worker") or ""))
+    except ValueError as problem:
+        raise UsageError(f"conform: expected a command line, found {problem}") from None
+    if not given:
+        raise UsageError("conform: expected the command line of a worker, found none")
+    found = stage(resolve_command(given, "conform"))
+    _print(flags, found.document(), found.lines())
+    return found.exit_code
+
+
 def init(flags: Flags) -> int:
     """Begin in a project: a commented target, campaign and gate; nothing is overwritten."""
     from soakproof.stages.init import init as stage
@@ -363,12 +430,16 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "matrix": matrix,
     "deep": deep,
     "repeat": repeat,
+    "campaign": campaign,
+    "shrink": shrink,
+    "point": point,
     "replay": replay,
     "verify": verify,
     "compare": compare,
     "workorder": workorder,
     "runs": runs,
     "open": open_report,
+    "conform": conform,
     "init": init,
 }
 """Command → what it does."""
@@ -378,6 +449,11 @@ def _opened(flags: Flags) -> tuple[Project, RunDir]:
     """Return the run of ``--run-id`` or ``RUN_ID``, else the latest."""
     project = Project.find()
     return project, project.open_run(flags.get("run_id") or os.environ.get("RUN_ID") or None)
+
+
+def _whisper(line: str) -> None:
+    """Say how it goes; results go to standard output."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def _print(flags: Flags, document: dict[str, Any], lines: list[str]) -> None:

@@ -230,6 +230,8 @@ class HistoryLine:
     ``edit``, ``kind``, ``key``, ``path``, ``event`` (``initial``, ``begin``, ``end``) and
     ``version``, the SHA-256 of the content or ``absent``; ``probe`` (a look at the subject's files
     after the last operation) carries ``kind`` and ``detail``.
+    In a library's soak a line tells of many operations at once: ``ops`` has an item for each, of
+    ``invoke`` its number, operation, key and argument, of a completion its number and the answer.
     ``None`` fields are left out of the line. ``chain`` is set by who writes it
     (:class:`soakproof.rundir.ChainedLineWriter`).
     """
@@ -267,6 +269,7 @@ class HistoryLine:
     reason: str | None = None
     error: str | None = None
     detail: dict[str, Any] | None = None
+    ops: list[list[Any]] | None = None
     chain: str | None = None
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from soakproof.rundir import Project, RunDir
+from soakproof.rundir import Project, RunDir, write_json
 from soakproof.stages.anchors import anchors
+from soakproof.stages.campaign import Campaigned, campaign
 from soakproof.stages.clean import clean
 from soakproof.stages.expect import expect
 from soakproof.stages.extract import extract
 from soakproof.stages.gate import gate
+from soakproof.stages.point import discard, judged_point, lighten, load_point
 from soakproof.stages.record import RecordResult, record
 from soakproof.stages.replay import same_plan, same_python, settings_of
 from soakproof.stages.report import report
 from soakproof.stages.run import run
+from soakproof.stages.shrink import shrink
 
-__all__ = ["Soaked", "again", "soak", "trial"]
+__all__ = ["Soaked", "again", "campaign_and_cases", "one_point", "soak", "trial"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,19 @@ def soak(
 
 
 def trial(
-    project: Project, flags: Mapping[str, str | None], environ: Mapping[str, str]
+    project: Project,
+    flags: Mapping[str, str | None],
+    environ: Mapping[str, str],
+    *,
+    like: RunDir | None = None,
 ) -> tuple[RunDir, dict[str, Any]]:
     """Run clean → run → expect → extract → gate and leave nothing outside the run's folder.
+
+    Args:
+        project: takes the run.
+        flags: text as given, by name.
+        environ: the environment.
+        like: an earlier run whose plan is repeated.
 
     Returns:
         The run and its verdict document.
@@ -78,11 +92,77 @@ def trial(
     Raises:
         SoakError: as the stages do; what was done before is on disk.
     """
-    run_dir = clean(project, flags, environ)
+    run_dir = clean(project, flags, environ) if like is None else again(project, like, flags)
     run(project, run_dir)
     expect(project, run_dir)
     extract(project, run_dir, run_dir.metrics)
     return run_dir, gate(run_dir)
+
+
+def one_point(project: Project, spec_path: Path, out: Path, environ: Mapping[str, str]) -> str:
+    """Soak one point of a campaign, write its result, and keep of the run what is worth it.
+
+    Args:
+        project: takes the run's folder.
+        spec_path: what to soak.
+        out: takes the result; it is there only when the point is done.
+        environ: the environment; its settings of soaks say nothing here.
+
+    Returns:
+        The point's verdict.
+
+    Raises:
+        SoakError: as the stages do; then there is no result.
+    """
+    asked = load_point(spec_path, environ)
+    discard(project, asked)  # of an attempt that was killed
+    run_dir = clean(project, asked.flags, asked.environ)
+    run(project, run_dir)
+    expect(project, run_dir)
+    extract(project, run_dir, run_dir.metrics)
+    gate(run_dir)
+    result = judged_point(run_dir, asked)
+    if result["run"] is None:
+        discard(project, asked)
+    else:
+        report(run_dir, {})
+        lighten(run_dir)
+    write_json(out, result)
+    return str(result["verdict"])
+
+
+def campaign_and_cases(
+    project: Project,
+    flags: Mapping[str, str | None],
+    environ: Mapping[str, str],
+    tell: Callable[[str], None],
+) -> Campaigned:
+    """Soak a campaign; with ``shrink``, make a case of each sort of failure, and soak that, too.
+
+    Args:
+        project: keeps all of it.
+        flags: of the campaign; text as given.
+        environ: the environment.
+        tell: is told of each case.
+
+    Raises:
+        SoakError: as the stages do; what is done is done.
+    """
+    done = campaign(project, flags, environ)
+    if not flags.get("shrink"):
+        return done
+    groups = sorted(done.summary["failures"], key=lambda group: not group["explanation"])
+    seen: set[str] = {group["run"] for group in groups if group["case"]}
+    for group in groups:  # one case a run: what a counter-example explains comes first
+        if group["run"] is None or group["run"] in seen or group["case"]:
+            continue
+        seen.add(group["run"])
+        asked = {"criterion": group["criterion"], "jobs": flags.get("jobs")}
+        shrunk = shrink(project, RunDir(project.runs / group["run"]), asked, environ, tell)
+        shown = "" if shrunk.path is None else project.relative(shrunk.path)
+        for line in shrunk.lines(shown):
+            tell(line)
+    return campaign(project, flags, environ)  # what is done is not done again; the cases are new
 
 
 def again(project: Project, like: RunDir, flags: Mapping[str, str | None]) -> RunDir:

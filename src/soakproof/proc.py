@@ -14,12 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 __all__ = [
     "Capture",
     "Child",
     "Ended",
+    "PipedChild",
     "context_switches",
     "cpu_ticks",
     "family",
@@ -104,17 +105,31 @@ class Child:
         cwd: Path | None = None,
     ) -> None:
         capture.clear()
+        self._spawn(
+            argv,
+            env,
+            [
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, capture.out_fd, 1),
+                (os.POSIX_SPAWN_DUP2, capture.err_fd, 2),
+            ],
+            cwd,
+        )
+
+    def _spawn(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        actions: list[tuple[Any, ...]],
+        cwd: Path | None = None,
+    ) -> None:
         self.started_ns = time.monotonic_ns()
         with _standing_in(cwd):
             self.pid = os.posix_spawn(
                 argv[0],
                 list(argv),
                 dict(env),
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_DUP2, capture.out_fd, 1),
-                    (os.POSIX_SPAWN_DUP2, capture.err_fd, 2),
-                ],
+                file_actions=actions,
                 setpgroup=0,
                 # Python ignores SIGPIPE, and an ignored signal stays ignored across exec.
                 setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM],
@@ -154,6 +169,53 @@ class Child:
             sys_ms=round(usage.ru_stime * 1000, 3),
             max_rss_kb=usage.ru_maxrss,
         )
+
+
+class PipedChild(Child):
+    """One process that is talked to: its standard input and output are pipes that do not block.
+
+    Args:
+        argv: the executable's path and its arguments.
+        env: its whole environment.
+        capture: takes its standard error.
+    """
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], capture: Capture) -> None:
+        capture.clear()
+        child_in, self.to_fd = os.pipe2(os.O_CLOEXEC)
+        self.from_fd, child_out = os.pipe2(os.O_CLOEXEC)
+        try:
+            self._spawn(
+                argv,
+                env,
+                [
+                    (os.POSIX_SPAWN_DUP2, child_in, 0),
+                    (os.POSIX_SPAWN_DUP2, child_out, 1),
+                    (os.POSIX_SPAWN_DUP2, capture.err_fd, 2),
+                ],
+            )
+        except BaseException:
+            os.close(self.to_fd)
+            os.close(self.from_fd)
+            raise
+        finally:
+            os.close(child_in)
+            os.close(child_out)
+        for fd in (self.to_fd, self.from_fd):
+            os.set_blocking(fd, False)
+
+    def close_input(self) -> None:
+        """Let it read the end of its input; safe to call twice."""
+        if self.to_fd >= 0:
+            os.close(self.to_fd)
+            self.to_fd = -1
+
+    def reap(self) -> Ended:
+        """Wait for the end, close the pipes, and kill what it left in its group."""
+        ended = super().reap()
+        self.close_input()
+        os.close(self.from_fd)
+        return ended
 
 
 @contextmanager

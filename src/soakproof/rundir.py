@@ -14,6 +14,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -67,9 +68,31 @@ class Project:
         return self.ctx / "runs"
 
     @property
+    def campaigns(self) -> Path:
+        """One folder a campaign of many soaks; not tracked."""
+        return self.ctx / "campaigns"
+
+    @property
     def latest(self) -> Path:
         """A file with the id of the run that was made last."""
         return self.runs / "latest"
+
+    @property
+    def seeds(self) -> Path:
+        """Cases that failed once, one folder a target; tracked, and soaked first."""
+        return self.root / "eval" / "seeds"
+
+    @contextmanager
+    def keeping_latest(self) -> Iterator[None]:
+        """Let ``latest`` name afterwards the run that it names now."""
+        before = self.latest.read_bytes() if self.latest.exists() else None
+        try:
+            yield
+        finally:
+            if before is not None:
+                write_bytes(self.latest, before)
+            else:
+                self.latest.unlink(missing_ok=True)
 
     def published_metrics(self, campaign: str) -> Path:
         """Where the metrics of the last run of a campaign are found.
@@ -77,6 +100,17 @@ class Project:
         The source documents call those of the campaign ``ast_cache`` ``ast_soak_run``.
         """
         return self.ctx / "metrics" / f"{_PUBLISHED.get(campaign, campaign)}.json"
+
+    def campaign_of(self, default: str) -> str:
+        """Return the campaign that is meant where nobody names one.
+
+        Args:
+            default: its path from the root; where that is not there, the only one there is.
+        """
+        path = self.root / default
+        there = sorted(path.parent.glob("*.toml"))
+        only = not path.is_file() and len(there) == 1
+        return self.relative(there[0]) if only else default
 
     @property
     def evidence(self) -> Path:
@@ -327,7 +361,11 @@ class ChainedLineWriter(LineWriter):
 
     def write(self, line: object) -> None:
         """Append a dataclass (fields that are ``None`` left out) as one line of the chain."""
-        body = self._hide(as_json(line, compact=True).removesuffix(b"}\n"))
+        self.write_json_object(as_json(line, compact=True).removesuffix(b"\n"))
+
+    def write_json_object(self, data: bytes) -> None:
+        """Append a JSON object that is encoded already, on one line, as a line of the chain."""
+        body = self._hide(data.removesuffix(b"}"))
         self._head = hashlib.sha256(self._head + body).digest()
         self._append(b'%b,"chain":"%b"}\n' % (body, self._head.hex()[:16].encode()))
 

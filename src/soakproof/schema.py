@@ -28,9 +28,12 @@ NAMES: Final = (
     "anchors",
     "backlog",
     "campaign",
+    "case",
     "deep",
     "envelope",
     "expected",
+    "fleet-plan",
+    "fleet-summary",
     "gate",
     "history-line",
     "manifest",
@@ -40,6 +43,8 @@ NAMES: Final = (
     "metrics",
     "places",
     "plan",
+    "point-plan",
+    "point-result",
     "run",
     "sample",
     "selftest",
@@ -191,6 +196,13 @@ def _worst(errors: Iterable[Any]) -> tuple[str, str, str] | None:
     return error.json_path, _expectation(error), _short(error.instance)
 
 
+_BOUNDS: Final = {
+    "minimum": "at least",
+    "exclusiveMinimum": "more than",
+    "maximum": "at most",
+}
+
+
 def _expectation(error: Any) -> str:  # noqa: ANN401 - jsonschema.ValidationError
     value = error.validator_value
     match error.validator:
@@ -201,15 +213,13 @@ def _expectation(error: Any) -> str:  # noqa: ANN401 - jsonschema.ValidationErro
             return f"one of {', '.join(map(str, value))}"
         case "const":
             return repr(value)
-        case "minimum":
-            return f"at least {value}"
-        case "exclusiveMinimum":
-            return f"more than {value}"
-        case "maximum":
-            return f"at most {value}"
+        case "minimum" | "exclusiveMinimum" | "maximum":
+            return f"{_BOUNDS[error.validator]} {value}"
         case "pattern":
             hint = error.schema.get("description", "")
             return f"text that matches {value}" + (f" ({hint})" if hint else "")
+        case "not":
+            return "no such key here"
         case "oneOf":
             sets = [" and ".join(one["required"]) for one in value if "required" in one]
             return f"exactly one of: {'; '.join(sets)}" if sets else f"oneOf {_short(value)}"

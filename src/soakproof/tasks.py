@@ -37,6 +37,7 @@ def clean(
     gate: str = "",
     run_id: str = "",
     target_command: str = "",
+    faults: str = "",
     json: bool = False,
 ) -> None:
     """Plan a new run and prepare its segment; the cache starts empty."""
@@ -50,6 +51,7 @@ def clean(
         gate=gate,
         run_id=run_id,
         target_command=target_command,
+        faults=faults,
         json=json,
     )
 
@@ -159,6 +161,7 @@ def all_(
     gate: str = "",
     run_id: str = "",
     target_command: str = "",
+    faults: str = "",
     allow_dirty: bool = False,
     json: bool = False,
     no_record: bool = False,
@@ -174,6 +177,7 @@ def all_(
         gate=gate,
         run_id=run_id,
         target_command=target_command,
+        faults=faults,
         allow_dirty=allow_dirty,
         json=json,
         no_record=no_record,
@@ -275,12 +279,97 @@ def repeat(
     )
 
 
+@task(iterable=["grid"])
+def campaign(
+    _c: Context,
+    grid: list[str],
+    seeds: str = "",
+    campaign: str = "",
+    ops: str = "",
+    duration: str = "",
+    workers: str = "",
+    gate: str = "",
+    target_command: str = "",
+    jobs: str = "",
+    name: str = "",
+    sample: str = "",
+    keep: str = "",
+    shrink: bool = False,
+    engine: str = "",
+    scheduler: str = "",
+    wheels: str = "",
+    json: bool = False,
+) -> None:
+    """Soak seeds times a grid, each point once however often it is interrupted, and sum up."""
+    _run(
+        "campaign",
+        grid=" ".join(grid),
+        seeds=seeds,
+        campaign=campaign,
+        ops=ops,
+        duration=duration,
+        workers=workers,
+        gate=gate,
+        target_command=target_command,
+        jobs=jobs,
+        name=name,
+        sample=sample,
+        keep=keep,
+        shrink=shrink,
+        engine=engine,
+        scheduler=scheduler,
+        wheels=wheels,
+        json=json,
+    )
+
+
+@task(positional=["run"])
+def shrink(
+    _c: Context,
+    run: str,
+    criterion: str = "",
+    repeats: str = "",
+    budget: str = "",
+    jobs: str = "",
+    out: str = "",
+    json: bool = False,
+) -> None:
+    """Make a run that failed into the smallest case that fails the same way."""
+    _run(
+        "shrink",
+        run=run,
+        criterion=criterion,
+        repeats=repeats,
+        budget=budget,
+        jobs=jobs,
+        out=out,
+        json=json,
+    )
+
+
+@task(positional=["spec"])
+def point(_c: Context, spec: str, out: str = "", json: bool = False) -> None:
+    """Soak one point of a campaign and write its result."""
+    _run("point", spec=spec, out=out, json=json)
+
+
 @task(positional=["run"])
 def replay(
-    _c: Context, run: str, run_id: str = "", allow_dirty: bool = False, json: bool = False
+    _c: Context,
+    run: str,
+    run_id: str = "",
+    allow_dirty: bool = False,
+    no_record: bool = False,
+    json: bool = False,
 ) -> None:
-    """Repeat an earlier run: the same plan, in a run of its own, with all stages."""
-    _run("replay", run=run, run_id=run_id, allow_dirty=allow_dirty, json=json)
+    """Repeat an earlier run, or soak a case: the same plan, in a run of its own."""
+    _run("replay", run=run, run_id=run_id, allow_dirty=allow_dirty, no_record=no_record, json=json)
+
+
+@task(positional=["worker"])
+def conform(_c: Context, worker: str, json: bool = False) -> None:
+    """Check whether a worker keeps to the protocol."""
+    _run("conform", worker=worker, json=json)
 
 
 _STAGES: Final[tuple[Any, ...]] = (
@@ -302,7 +391,11 @@ _STAGES: Final[tuple[Any, ...]] = (
     matrix,
     deep,
     repeat,
+    campaign,
+    shrink,
+    point,
     replay,
+    conform,
     init,
 )
 for _stage in _STAGES:

@@ -13,6 +13,8 @@ import pytest
 from plain_project import make_plain_project
 from soaker import Soaker
 
+from soakproof.notices import Notices
+
 pytestmark = pytest.mark.process
 
 
@@ -64,6 +66,19 @@ def reasons(soaker: Plain) -> set[tuple[str, str | None]]:
 
 def rows(soaker: Plain) -> dict[str, dict[str, Any]]:
     return {row["id"]: row for row in soaker.document("verdict.json")["criteria"]}
+
+
+def test_an_oracle_that_is_not_given_all_files_is_told(plain: Make) -> None:
+    mine = plain(mix="{ list = 1 }")
+    target = mine.root / "eval/targets/plain.toml"
+    whole = 'depends = { files = ["{key}", "*.inc"] }'
+    assert whole in target.read_text("utf-8")
+    target.write_text(target.read_text("utf-8").replace(whole, 'depends = "key"'), "utf-8")
+
+    assert soaked(mine) == 10
+    assert "note: without its cache the tool refused " in mine.said
+    assert "does `depends` in the target's file name every file that an answer needs?" in mine.said
+    assert rows(mine)["oracle_holds"]["observed"] is False
 
 
 def test_a_target_without_telemetry_passes_from_clean_to_verify(plain: Make) -> None:
@@ -229,6 +244,7 @@ def test_the_contract_is_told_where_a_campaign_goes_beyond_it(plain: Make) -> No
 
     soaked(mine)
 
+    assert "beyond what the target promises: 3 processes at once" in mine.said
     beyond = mine.document("plan.json")["outside_contract"]
     assert [True, True] == ["same_stat" in beyond[0], "3 processes at once" in beyond[1]]
     assert mine.run("report", "--run-id", "run") == 0
@@ -298,3 +314,64 @@ def test_a_wrong_file_is_one_line_with_file_line_and_key(
     assert said in mine.said
     assert "Traceback" not in mine.said
     assert f"{file}/plain.toml:" in mine.said
+
+
+_FAULTS = """
+[[faults]]
+kind = "lock_hold"
+hold_ms = [10, 20]
+max_hold_ms = 100
+
+[[faults]]
+kind = "damage"
+modes = ["truncate", "zero_length", "bit_flip"]
+bits = [1, 8]
+roles = ["entry"]
+
+[[faults]]
+kind = "remove_folder"
+max_hold_ms = 100
+
+[[faults]]
+kind = "stampede"
+"""
+
+
+def test_an_opening_in_a_subfolder_is_seen(tmp_path: Path) -> None:
+    entry = tmp_path / "ab" / "entry"
+    entry.parent.mkdir()
+    entry.write_text("kept", "utf-8")
+    (tmp_path / "other").write_text("kept", "utf-8")
+    openings = Notices(tmp_path, ["entry"])
+
+    assert [] == openings.seen()
+    (tmp_path / "other").read_bytes()
+    assert [] == openings.seen()
+    entry.read_bytes()
+    assert ["entry"] == openings.seen()
+    openings.close()
+
+
+def test_faults_work_without_lock_and_database_and_spare_what_is_protected(plain: Make) -> None:
+    prepare = """
+    [prepare]
+    argv = ["sh", "-c", "mkdir -p .plain; echo tag > .plain/CACHEDIR.TAG"]
+    deadline_s = 30
+    """
+    mine = plain(edits=("rename_over",), extra=prepare)
+    campaign = mine.root / "eval/campaigns/plain.toml"
+    campaign.write_text(campaign.read_text("utf-8") + _FAULTS, "utf-8")
+    target = mine.root / "eval/targets/plain.toml"
+    roles = '[cache]\nprotected = ["CACHEDIR.TAG"]\n'
+    text = target.read_text("utf-8").replace("[cache]\n", roles)
+    tag = 'roles = [{ role = "tag", glob = "CACHEDIR.TAG" }, '
+    target.write_text(text.replace("roles = [", tag), "utf-8")
+
+    assert soaked(mine, "--ops", "120") == 0, mine.said
+
+    kinds = mine.document("metrics.json")["faults"]["by_kind"]
+    assert 0 == kinds["lock_hold"]["fired"] < kinds["lock_hold"]["skipped"]
+    assert "the target names no lock file" in mine.said
+    for kind in ("damage", "remove_folder", "stampede"):
+        assert kinds[kind]["fired"] > 0, kind
+    assert "tag\n" == (mine.run_dir / "segment/.plain/CACHEDIR.TAG").read_text("utf-8")

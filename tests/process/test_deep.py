@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,16 @@ from plain_project import make_plain_project
 from soakproof.cli import main
 from soakproof.deep.calibration import calibrate
 from soakproof.deep.crash import MODELS
+from soakproof.deep.disk import Tree
 from soakproof.deep.effects import CannotRebuildError
 from soakproof.deep.recording import Recording
-from soakproof.deep.room import output
+from soakproof.deep.room import lay, output, tree_of, unreadable
 from soakproof.deep.strace import Strace, find_strace
 from soakproof.errors import UsageError
+from soakproof.evidence.bundle import _beside
+from soakproof.places import Places
 from soakproof.proc import processes_that_name
-from soakproof.rundir import Project
+from soakproof.rundir import Project, write_bytes
 from soakproof.stages.deep import deep
 
 pytestmark = pytest.mark.process
@@ -191,10 +196,20 @@ def test_a_flag_that_cannot_be_used_is_one_line(
         run_deep(tmp_path, "sound", **flags)
 
 
+def test_a_library_behind_a_worker_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    campaign = Path(__file__).parents[2] / "eval" / "campaigns" / "sqlite_kv.toml"
+    code = main(["deep", "--campaign", str(campaign)])
+
+    assert 2 == code
+    assert "operations: expected a table [operations], found none" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("strace")
 def test_a_point_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--point: expected at most"):
         run_deep(tmp_path, "sound", scan="kill", point="9999")
+
+    assert [] == list((tmp_path / "_ctx" / "runs").iterdir())
 
 
 OPERATIONS = """
@@ -270,6 +285,40 @@ def test_a_kill_comes_before_the_call(tmp_path: Path, strace: Strace) -> None:
 
     assert 0 != done.returncode
     assert b"" == file.read_bytes()
+
+
+def test_the_bundle_of_a_run_takes_the_last_deep_tier_along(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    write_bytes(project.ctx / "deep" / "deep.json", f'{{"told": "{tmp_path}/x"}}'.encode())
+    places = Places({"project": str(tmp_path)})
+
+    assert {"deep.json": b'{"told": "{project}/x"}'} == dict(_beside(project, places))
+
+
+def test_a_state_is_laid_over_what_is_there(tmp_path: Path) -> None:
+    for name in ("kept", "changed", "gone"):
+        (tmp_path / name).write_bytes(name.encode())
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "file").write_bytes(b"")
+    tree = Tree({"kept": b"kept", "changed": b"new", "new/file": b"1"}, frozenset({"new"}))
+    lay(tree, tmp_path)
+
+    assert tree == tree_of(tmp_path)
+    assert 0o755 == stat.S_IMODE((tmp_path / "kept").stat().st_mode)
+
+
+def test_a_database_is_looked_at_without_being_touched(tmp_path: Path) -> None:
+    database = tmp_path / "a.db"
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE t(x)")
+        hot = tree_of(tmp_path)  # with a log that holds everything
+
+        assert [] == unreadable([database])
+        assert hot == tree_of(tmp_path)
+    database.write_bytes(b"X" * 100 + database.read_bytes()[100:])
+    assert ["a.db: DatabaseError: file is not a database"] == unreadable([database])
 
 
 @pytest.mark.usefixtures("strace")

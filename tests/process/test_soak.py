@@ -285,3 +285,17 @@ def test_the_environment_and_the_flags_are_in_the_plan_with_their_source(soaker:
     assert {"value": 2, "source": "environment", "origin": "WORKERS"} == settings["workers"]
     assert {"value": "mine", "source": "environment", "origin": "RUN_ID"} == settings["run_id"]
     assert ("campaign", "flag") == (settings["seed"]["source"], settings["campaign"]["source"])
+
+
+def test_a_soak_says_what_the_harness_itself_cost(soaker: Make) -> None:
+    sound = soaker()
+    sound.soak("--ops", "16")
+
+    storm = sound.document("run.json")["harness_cost"]["storm"]
+    assert 0 < storm["cpu_ms"] < storm["wall_ms"]
+    assert round(storm["cpu_ms"] / 16, 2) == round(storm["cpu_ms_per_op"], 2)
+    assert storm["bottleneck"] == (storm["busy_share"] > 0.5)
+    assert storm["children_cpu_ms"] > 0
+    assert 0 == sound("report").returncode
+    page = (sound.run_dir / "report.md").read_text("utf-8")
+    assert "the harness was the bottleneck" in page

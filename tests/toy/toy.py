@@ -18,6 +18,7 @@ from contextlib import closing
 from pathlib import Path
 
 DEFECTS = (
+    "other_key",  # while its file's time stamp is days off, the answer of the last other key
     "crash",  # now and then a traceback instead of an answer
     "empty_answer",  # exit 0 and nothing printed
     "fickle",  # another answer when asked again
@@ -89,6 +90,13 @@ def locked(path: Path, teller: Teller) -> int:
     return fd
 
 
+def other_answer(db: sqlite3.Connection, key: str) -> str | None:
+    """Return what was stored last of another key."""
+    ask = "SELECT answer FROM answers WHERE name NOT LIKE ? ORDER BY rowid DESC LIMIT 1"
+    row = db.execute(ask, (f"{key}:%",)).fetchone()
+    return row[0] if row else None
+
+
 def get(key: str, segment: Path, defect: str | None) -> str:
     """Return the answer, from the cache where it has it."""
     source = (segment / (key.replace(".", "/") + ".py")).read_bytes()
@@ -107,6 +115,8 @@ def get(key: str, segment: Path, defect: str | None) -> str:
             except sqlite3.OperationalError:
                 row = None  # made, and its table not yet
             answer = row[0] if row and defect != "no_hit" else None
+            if defect == "other_key" and abs(time.time() - path.stat().st_mtime) > 3600:
+                answer = other_answer(db, key) or answer
     teller.tell("cache.hit" if answer else "cache.miss", {})
     if answer is None:
         answer = json.dumps({"status": "ok", "key": key, "bytes": len(source)})

@@ -13,13 +13,14 @@ import pytest
 from soakproof import schema
 from soakproof.checks.criteria import judge_all
 from soakproof.errors import UsageError
+from soakproof.fleet.grid import parse_seeds
 from soakproof.model import Verdict
 from soakproof.report.panel import panel_lines
 from soakproof.selftest import toy, wrapper
 from soakproof.selftest.panel import PANEL, Defect, Family, choose
 from soakproof.selftest.plots import Plot, toy_subject
 from soakproof.selftest.scoring import Seen, score
-from soakproof.stages.repeat import Repeated, Seeded, parse_seeds
+from soakproof.stages.repeat import Repeated, Seeded
 from soakproof.toml_text import toml_text
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from soakproof.deep.calls import Call, fd_of, path_of, text_of
 
 __all__ = [
+    "BEHIND",
     "CHANGING",
     "Point",
     "Touch",
@@ -41,6 +42,9 @@ _ERRORS: Final[tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = (
     (_SYNCS, ("ENOSPC", "EIO")),
     (_NAMES, ("ENOSPC", "EIO")),
 )
+
+BEHIND: Final = "behind the last"
+"""In place of the path of a call that an undisturbed operation does not make."""
 
 _ONCE: Final = frozenset({"EINTR"})
 """Who is interrupted tries again: an error that never ends would be an endless loop by contract."""
@@ -160,8 +164,7 @@ def beyond_points(totals: Mapping[str, int]) -> list[Point]:
     If it does not, it made more calls than the undisturbed one, and there are more points.
     """
     return [
-        Point(Touch(name, nth + 1, "behind the last", writes=True))
-        for name, nth in sorted(totals.items())
+        Point(Touch(name, nth + 1, BEHIND, writes=True)) for name, nth in sorted(totals.items())
     ]
 
 

@@ -19,8 +19,8 @@ from queue import SimpleQueue
 from typing import Final, TypeVar
 
 from soakproof.deep import limited
-from soakproof.deep.calls import Trace, read_trace
-from soakproof.deep.points import Point, Touch, touches
+from soakproof.deep.calls import Call, Trace, path_of, read_trace
+from soakproof.deep.points import BEHIND, Point, Touch, touches
 from soakproof.deep.room import (
     Answered,
     Question,
@@ -194,13 +194,16 @@ def kill_point(lab: Lab, situation: Situation, number: int, point: Point) -> Poi
         command = lab.tool.command(room, situation.question, 0)
         running = begin(lab.strace.kill_at(command.argv, trace, point), command.env, command.cwd)
         answered = finish(lab.tool, room, situation.question, 0, running, may_die=True)
-        found = (
-            [] if answered.how in {"killed", "right"} else [of_answer(answered, "killed operation")]
-        )
+        landed = [call for call in _traced(trace).calls if call.result is None]
+        inside = situation.inside(room, lab.tool)
+        reached = answered.how == "killed"
+        if point.touch.path != BEHIND:
+            reached = reached and any(_lands(call, inside) for call in landed)
+        found = [] if answered.how in {"killed", "right"} else [of_answer(answered, "killed")]
         found += _unsound(lab.tool, room, "after the kill")
         found += _after(lab.tool, situation, room)
         told = f"killed at {point.told()}"
-        return PointResult(number, told, answered.how == "killed", tuple(found), answered.how)
+        return PointResult(number, told, reached, tuple(found), answered.how)
 
 
 def error_point(lab: Lab, situation: Situation, number: int, point: Point) -> PointResult:
@@ -211,8 +214,8 @@ def error_point(lab: Lab, situation: Situation, number: int, point: Point) -> Po
         running = begin(lab.strace.fail_at(command.argv, trace, point), command.env, command.cwd)
         answered = finish(lab.tool, room, situation.question, 0, running)
         seen = _traced(trace)
-        hit = [call for call in seen.calls if call.injected]
-        return _judged(lab, situation, room, number, point, answered, reached=bool(hit))
+        reached = any(_lands(call, situation.inside(room, lab.tool)) for call in _hit(seen.calls))
+        return _judged(lab, situation, room, number, point, answered, reached=reached)
 
 
 def short_point(lab: Lab, situation: Situation, number: int, point: Point) -> PointResult:
@@ -348,6 +351,17 @@ def _unsound(tool: Tool, room: Path, when: str) -> list[Found]:
 def of_answer(answered: Answered, who: str) -> Found:
     """Return how a question ended as something that must not be."""
     return Found(answered.how, f"{who}: {answered.told}" if answered.told else who)
+
+
+def _hit(calls: Sequence[Call]) -> list[Call]:
+    """Return the first call that was made to fail, if any: the others follow from it."""
+    return [call for call in calls if call.injected][:1]
+
+
+def _lands(call: Call, inside: Callable[[str], str | None]) -> bool:
+    """Tell whether a call is about the cache: counts are of names, not of files."""
+    named = (path_of(argument) for argument in call.arguments)
+    return any(path is not None and inside(path) is not None for path in named)
 
 
 def _is_short(name: str, arguments: Sequence[str], result: int | None) -> bool:

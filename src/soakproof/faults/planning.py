@@ -4,13 +4,70 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from soakproof.dice import rank, stream
 from soakproof.faults.registry import KINDS
 from soakproof.model import FaultPlan, Operation, Phase
 
-__all__ = ["FaultPlanner"]
+__all__ = ["FaultPlanner", "Planner", "ScriptedFaults", "planner_of"]
+
+
+class Planner(Protocol):
+    """Says which faults fire before an operation; asked in the order of the schedule."""
+
+    def consider(self, operation: Operation) -> list[FaultPlan]:
+        """Return the faults that fire just before an operation."""
+
+    def plan_all(self, operations: Iterable[Operation]) -> list[FaultPlan]:
+        """Return the faults of a whole schedule."""
+
+
+def planner_of(plan: Mapping[str, Any], writers: frozenset[str]) -> Planner:
+    """Return the planner of a plan: that of its script, else that of campaign and dice.
+
+    Args:
+        plan: a validated plan.
+        writers: operation kinds whose first operation on a key is sure to write.
+    """
+    if "script" in plan:
+        return ScriptedFaults(plan["script"]["faults"])
+    return FaultPlanner(
+        plan["campaign"].get("faults", ()), plan["settings"]["seed"]["value"], writers
+    )
+
+
+class ScriptedFaults:
+    """Faults that a script lists, each with what the dice said to it.
+
+    One of an episode fires before the first operation of the episode that the script has left; one
+    without, before the operation that it names.
+
+    Args:
+        listed: the script's faults.
+    """
+
+    def __init__(self, listed: Sequence[Mapping[str, Any]]) -> None:
+        self._left = list(listed)
+
+    def consider(self, operation: Operation) -> list[FaultPlan]:
+        """Return the faults that fire just before an operation."""
+        now = [one for one in self._left if _its_turn(one, operation)]
+        self._left = [one for one in self._left if one not in now]
+        return [
+            FaultPlan(one["fault"], one["kind"], operation.index, one["params"], one["episode"])
+            for one in now
+        ]
+
+    def plan_all(self, operations: Iterable[Operation]) -> list[FaultPlan]:
+        """Return the faults of a whole schedule."""
+        return [plan for operation in operations for plan in self.consider(operation)]
+
+
+def _its_turn(listed: Mapping[str, Any], operation: Operation) -> bool:
+    if listed["episode"] is None:
+        return bool(listed["at_op"] == operation.index)
+    return operation.phase is Phase.STORM and operation.episode == listed["episode"]
 
 
 class FaultPlanner:

@@ -23,7 +23,7 @@ from soakproof.faults import (
 )
 from soakproof.faults.fault import FaultKind
 
-__all__ = ["KINDS"]
+__all__ = ["EXCUSING", "KEEPING", "KINDS"]
 
 _PACKAGES: Final = (
     lock_hold,
@@ -44,3 +44,9 @@ _PACKAGES: Final = (
 
 KINDS: Final[Mapping[str, FaultKind]] = {package.KIND.name: package.KIND for package in _PACKAGES}
 """Name → fault package."""
+
+KEEPING: Final = frozenset({"kill", "pause", "lock_hold", "db_exclusive"})
+"""Faults under which a store has to keep what it has acknowledged."""
+
+EXCUSING: Final = frozenset(KINDS) - KEEPING
+"""Faults that take files away, damage them, or leave no room: what was stored may be gone."""

@@ -26,6 +26,21 @@ _ROWS: Final = (
     ("… still not right", "broken"),
 )
 
+_MODEL_ROWS: Final = (
+    ("answers checked", "checked"),
+    ("right", "right"),
+    ("wrong: a value of no write of its key", "wrong"),
+    ("stale: overwritten or deleted before it was asked", "stale"),
+    ("lost writes: acknowledged, and seen by nobody", "lost_write"),
+    ("errors in place of an answer", "missing"),
+    ("workers that ended by themselves", "crashed"),
+    ("workers that fell silent", "hung"),
+    ("not judged: files were taken away, or the key is known to be wrong", "unjudged"),
+    ("without an answer", "indeterminate"),
+    ("keys", "keys_checked"),
+    ("keys of which nobody can say", "keys_unknown"),
+)
+
 _ORACLES: Final = {
     "none": "The target has no oracle: nobody knows whether answers are right.",
     "not_asked": "The stage `expect` was not run: nobody knows whether answers are right.",
@@ -35,6 +50,8 @@ _ORACLES: Final = {
 def answers(metrics: Mapping[str, Any]) -> list[str]:
     """Return how the answers stood against the same command without its cache."""
     found = metrics["answers"]
+    if found["oracle"] == "model":
+        return _against_the_model(found)
     if found["oracle"] != "asked":
         return [_ORACLES[found["oracle"]]]
     holds = {True: "holds", False: "does not hold", None: "was not tried"}[found["holds"]]
@@ -42,6 +59,17 @@ def answers(metrics: Mapping[str, Any]) -> list[str]:
     return [
         "The oracle is the same command without its cache, asked once a version of the input.",
         f"Before any fault it {holds}.",
+        "",
+        *table(("answers", "count"), rows),
+    ]
+
+
+def _against_the_model(found: Mapping[str, Any]) -> list[str]:
+    """Return how a library's answers stood against what some order of its operations explains."""
+    rows = [(words, value(found[name])) for words, name in _MODEL_ROWS]
+    return [
+        "Each key's answers were held against every order of its operations that their times",
+        "allow; an operation without an answer may have happened at any time after it was sent.",
         "",
         *table(("answers", "count"), rows),
     ]

@@ -7,7 +7,16 @@ from typing import Any
 
 from soakproof.report.cells import code, plain, table, value
 
-__all__ = ["anchors", "contract", "environment", "hashes", "limits", "packages", "settings"]
+__all__ = [
+    "anchors",
+    "contract",
+    "environment",
+    "hashes",
+    "limits",
+    "packages",
+    "settings",
+    "storm_cost",
+]
 
 
 def anchors(found: Mapping[str, Any] | None) -> list[str]:
@@ -56,8 +65,27 @@ def environment(run: Mapping[str, Any]) -> list[str]:
                 f"{cost['max_rss_kb']} KiB"
             ),
         ),
+        *storm_cost(cost),
     )
     return table(("what", "value"), rows)
+
+
+def storm_cost(cost: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what the harness cost while operations ran; nothing of a record without it."""
+    if "storm" not in cost:
+        return []
+    storm = cost["storm"]
+    per_op = storm["cpu_ms_per_op"]
+    said = "yes: the figures show its limit" if storm["bottleneck"] else "no"
+    return [
+        (
+            "the harness while operations ran",
+            f"{'no operation' if per_op is None else f'{per_op:.2f} ms CPU an operation'}, "
+            f"busy {storm['busy_share']:.0%} of the time, "
+            f"{storm['rss_begin_kb']} KiB at first, {storm['rss_end_kb']} KiB at the end",
+        ),
+        ("the harness was the bottleneck", said),
+    ]
 
 
 def packages(run: Mapping[str, Any]) -> list[str]:
@@ -158,6 +186,11 @@ def hashes(
 
 
 def _answers_limit(metrics: Mapping[str, Any]) -> str:
+    if metrics["answers"]["oracle"] == "model":
+        return (
+            "- Right means: some order of the operations explains it; an error that looks like "
+            "another order of them is not noticed."
+        )
     if metrics["answers"]["oracle"] == "asked":
         return (
             "- Right means: what the same tool answers without its cache; an error that it makes "
@@ -189,6 +222,10 @@ def limits(plan: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
             "and events against operations are counted by the harness."
         ),
         _answers_limit(metrics),
+        *(
+            f"- Beyond what the target promises: {plain(one)}."
+            for one in plan.get("outside_contract", ())
+        ),
         "- `integrity_check` looks at the structure; a value altered inside a row passes it.",
         "- Latency is shown and not judged.",
     ]

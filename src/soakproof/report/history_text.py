@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from soakproof.model import HistoryLine
 
 __all__ = ["Choice", "choose", "tell"]
 
 _NS_PER_S: Final = 1e9
+
+_SHOWN_OPS: Final = 4
+"""Of a line that holds many operations."""
 
 _AROUND_S: Final = 1.0
 """``--around``: lines so many seconds before and after."""
@@ -35,7 +39,7 @@ class Choice:
 
 def choose(lines: Iterable[HistoryLine], choice: Choice) -> list[HistoryLine]:
     """Return the wanted lines of a history, in its order."""
-    known = list(lines)
+    known = list(_narrowed(lines, choice))
     if not known:
         return []
     keys = {line.op: line.key for line in known if line.type == "invoke"}
@@ -44,8 +48,8 @@ def choose(lines: Iterable[HistoryLine], choice: Choice) -> list[HistoryLine]:
     return [
         line
         for line in known
-        if (choice.key is None or choice.key in {line.key, keys.get(line.op)})
-        and (choice.op is None or line.op == choice.op)
+        if (line.ops or choice.key is None or choice.key in {line.key, keys.get(line.op)})
+        and (line.ops or choice.op is None or line.op == choice.op)
         and (stretch is None or stretch[0] <= line.mono_ns <= stretch[1])
     ]
 
@@ -55,6 +59,33 @@ def tell(lines: Iterable[HistoryLine], begin_ns: int) -> Iterator[str]:
     for line in lines:
         at_s = (line.mono_ns - begin_ns) / _NS_PER_S
         yield f"{at_s:10.4f} s  {line.seq:>6}  {line.type:<6} {_words(line)}".rstrip()
+
+
+def _narrowed(lines: Iterable[HistoryLine], choice: Choice) -> Iterator[HistoryLine]:
+    """Yield lines; of those that hold many operations only the wanted ones are left in them."""
+    wanted: set[int] = set()
+    for line in lines:
+        if line.ops is None or (choice.key is None and choice.op is None):
+            yield line
+            continue
+        if line.type == "invoke":
+            wanted |= {op[0] for op in line.ops if _wants(choice, op)}
+        ops = [op for op in line.ops if op[0] in wanted]
+        yield dataclasses.replace(line, ops=ops)
+
+
+def _wants(choice: Choice, op: list[Any]) -> bool:
+    number = None if choice.op is None else choice.op.removeprefix("op-").lstrip("0") or "0"
+    return (choice.key is None or choice.key == op[2]) and (number is None or number == str(op[0]))
+
+
+def _many(line: HistoryLine) -> str:
+    """Return a line with many operations, the first few of them."""
+    ops = line.ops or []
+    shown = ", ".join(" ".join(map(str, op)) for op in ops[:_SHOWN_OPS])
+    more = f" … {len(ops)} operations" if len(ops) > _SHOWN_OPS else ""
+    told = [f"w{line.worker}", *(text for text in (line.phase, line.reason, line.error) if text)]
+    return f"{' '.join(told)}: {shown}{more}"
 
 
 def _stretch(known: list[HistoryLine], choice: Choice, begin_ns: int) -> tuple[float, float] | None:
@@ -71,6 +102,8 @@ def _stretch(known: list[HistoryLine], choice: Choice, begin_ns: int) -> tuple[f
 
 
 def _words(line: HistoryLine) -> str:
+    if line.ops is not None:
+        return _many(line)
     match line.type:
         case "invoke":
             again = f" again {line.again}" if line.again else ""

@@ -94,6 +94,10 @@ class Progress:
         elif self._problems == _SHOWN_PROBLEMS + 1:
             self.say("more operations without an answer are in history.jsonl")
 
+    def answered(self, operations: int) -> None:
+        """Many operations were answered at once."""
+        self._outcomes[Outcome.OK] += operations
+
     def fault(self, fault_id: str, event: str, detail: dict[str, Any]) -> None:
         """A step of a fault."""
         self._faults += event == "fired"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,14 +19,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from soakproof.errors import EvidenceBroken, UsageError
+from soakproof.fleet.grid import parse_seeds
 from soakproof.model import EXIT_CODES, Verdict, compose
 from soakproof.own_commands import OwnCommands, last_words
 from soakproof.rundir import Project, RunDir, write_bytes
 from soakproof.workload.settings import ENVIRONMENT, FAULTS_CAMPAIGN
 
-__all__ = ["Repeated", "Seeded", "parse_seeds", "repeat"]
+__all__ = ["Repeated", "Seeded", "repeat"]
 
-_RANGE: Final = re.compile(r"(\d+)(?:\.\.(\d+))?")
 _PASSED_ON: Final = ("campaign", "ops", "duration", "workers", "gate", "target_command")
 _USAGE: Final = UsageError.exit_code
 
@@ -88,24 +87,6 @@ class Repeated:
         return f"{len(self.seeds)} seeds: {', '.join(told)}"
 
 
-def parse_seeds(text: str) -> list[int]:
-    """Return the seeds of ``1..50``, ``7`` or ``1..3,9``, each once, in the order given.
-
-    Raises:
-        UsageError: it is none of these.
-    """
-    seeds: dict[int, None] = {}
-    for part in text.split(","):
-        match = _RANGE.fullmatch(part.strip())
-        low = int(match[1]) if match else 0
-        high = int(match[2] or low) if match else -1
-        if low > high:
-            message = f"--seeds: expected seeds such as 1..50, 7 or 1..3,9, found {text!r}"
-            raise UsageError(message)
-        seeds |= dict.fromkeys(range(low, high + 1))
-    return list(seeds)
-
-
 def repeat(
     project: Project,
     flags: Mapping[str, str | None],
@@ -133,7 +114,7 @@ def repeat(
     latest = project.latest.read_bytes() if project.latest.exists() else None
     try:
         with OwnCommands(clean_env) as commands:
-            soaker = _Soaker(project, commands, _passed_on(flags))
+            soaker = _Soaker(project, commands, _passed_on(project, flags))
             told = []
             for one in soaker.go(seeds, int(jobs)):
                 told.append(one)
@@ -143,8 +124,9 @@ def repeat(
     return Repeated(tuple(sorted(told, key=lambda one: seeds.index(one.seed))))
 
 
-def _passed_on(flags: Mapping[str, str | None]) -> list[str]:
-    wanted = {**flags, "campaign": flags.get("campaign") or FAULTS_CAMPAIGN}
+def _passed_on(project: Project, flags: Mapping[str, str | None]) -> list[str]:
+    campaign = flags.get("campaign") or project.campaign_of(FAULTS_CAMPAIGN)
+    wanted = {**flags, "campaign": campaign}
     given = ((name, wanted.get(name)) for name in _PASSED_ON)
     pairs = [(f"--{name.replace('_', '-')}", text) for name, text in given if text]
     return [part for pair in pairs for part in pair]

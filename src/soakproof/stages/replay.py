@@ -46,6 +46,7 @@ def settings_of(like: RunDir) -> dict[str, str | None]:
         "workers": str(settings["workers"]),
         "seed": str(settings["seed"]),
         "campaign": plan["campaign_path"],
+        "faults": settings.get("faults"),
         "target_command": shlex.join(command["value"]) if by_flag else None,
     }
 

@@ -133,7 +133,9 @@ def _count(name: str, flags: Mapping[str, str | None]) -> int | None:
 
 def _subject(project: Project, flags: Mapping[str, str | None]) -> tuple[str, Subject]:
     """Read the campaign with its target and gate; say which file it is, for people."""
-    path = _find(project, flags.get("campaign") or FAULTS_CAMPAIGN, "campaigns")
+    path = _find(
+        project, flags.get("campaign") or project.campaign_of(FAULTS_CAMPAIGN), "campaigns"
+    )
     campaign = schema.load_toml(path, "campaign", hint="give --campaign FILE")
     target_path = (path.parent / campaign["target"]).resolve()
     target = schema.load_toml(target_path, "target", hint=f"it is named in {path}")

@@ -7,15 +7,17 @@ them the verifier says that it cannot vouch for the bundle.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from soakproof.verifier.answers import count_answers, judge_answers
 from soakproof.verifier.counter_example import tell_first
 from soakproof.verifier.history import COMPLETIONS
+from soakproof.verifier.library import LIBRARY_GROUPS, LibraryRaw, stored_bytes
 from soakproof.verifier.raw import Raw
+from soakproof.verifier.telemetry import Wait
 
-__all__ = ["GROUPS", "HEAD"]
+__all__ = ["GROUPS", "HEAD", "recompute"]
 
 _SHOWN_BAD: Final = 20
 _WORST: Final = "ok"
@@ -164,32 +166,52 @@ def _integrity(raw: Raw) -> dict[str, Any]:
 
 
 def _growth(raw: Raw) -> dict[str, Any]:
+    moved = raw.plan["segment"]["bytes"] + sum(raw.history.sizes.values())
+    return grown(raw.samples, raw.history.leftovers, moved)
+
+
+def grown(
+    samples: list[dict[str, Any]], left: Mapping[str, Any] | None, moved: int
+) -> dict[str, Any]:
+    """Return the group ``growth``.
+
+    Args:
+        samples: looks at the cache's files.
+        left: what was left after the run, if anybody looked.
+        moved: bytes that went in and came out.
+    """
     most: dict[str, int] = {}
-    for sample in raw.samples:
+    for sample in samples:
         for role, size in sample["bytes_by_role"].items():
             most[role] = max(most.get(role, 0), size)
-    last = raw.samples[-1] if raw.samples else {"bytes_by_role": {}, "files_by_role": {}}
-    sizes, left = last["bytes_by_role"], raw.history.leftovers
-    came_in, came_out = raw.plan["segment"]["bytes"], sum(raw.history.sizes.values())
+    last = samples[-1] if samples else {"bytes_by_role": {}, "files_by_role": {}}
+    sizes = last["bytes_by_role"]
     seen_last = last["files_by_role"].get("other", 0)
     return {
-        "samples": len(raw.samples),
+        "samples": len(samples),
         # Of the roles that the last look knows; all looks know the same.
         "max_bytes_by_role": {role: most[role] for role in sizes},
         "last_bytes_by_role": sizes,
-        "last_bytes": sum(sizes.values()) if raw.samples else None,
-        "allowed_bytes": _TIMES * (came_in + came_out) + _AND_BYTES,
+        "last_bytes": sum(sizes.values()) if samples else None,
+        "allowed_bytes": _TIMES * moved + _AND_BYTES,
         "leftover_files": seen_last if left is None else len(left["files"]),
         "leftover_processes": None if left is None else left["processes"],
     }
 
 
 def _faults(raw: Raw) -> dict[str, Any]:
-    ledger = {one["fault"]: _blank(one) for one in raw.plan.get("faults", [])}
-    for line in raw.history.faults:
+    return faulted(raw.plan.get("faults", []), raw.history.faults, raw.telemetry.waits)
+
+
+def faulted(
+    planned: list[dict[str, Any]], lines: list[dict[str, Any]], waits: Sequence[Wait]
+) -> dict[str, Any]:
+    """Return the group ``faults``: those planned, what the history says of them, and waits."""
+    ledger = {one["fault"]: _blank(one) for one in planned}
+    for line in lines:
         first = {"fault": line["fault"], "kind": line["kind"], "at_op": line.get("index", 0)}
         _step(ledger.setdefault(line["fault"], _blank(first)), line)
-    for wait in raw.telemetry.waits:
+    for wait in waits:
         for entry in ledger.values():
             if _overlaps(entry, wait.begin_ns, wait.end_ns):
                 entry["observation"].setdefault("overlapping_lock_waits", []).append(wait.op)
@@ -273,3 +295,14 @@ GROUPS: Final[Mapping[str, Callable[[Raw], dict[str, Any]]]] = {
     "informational": _informational,
 }
 """Group of the metrics → how it is recomputed."""
+
+
+def recompute(raw: Raw | LibraryRaw, name: str) -> dict[str, Any]:
+    """Return one of :data:`GROUPS` again."""
+    if isinstance(raw, Raw):
+        return GROUPS[name](raw)
+    if name == "growth":
+        return grown(raw.samples, raw.history.leftovers, stored_bytes(raw))
+    if name == "faults":
+        return faulted(raw.plan.get("faults", []), raw.history.faults, ())
+    return LIBRARY_GROUPS[name](raw)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from soakproof.verifier.files import BundleFiles
 from soakproof.verifier.findings import Unreadable
 
-__all__ = ["COMPLETIONS", "Call", "History", "Walk", "read_history", "take"]
+__all__ = ["COMPLETIONS", "Call", "History", "Walk", "read_history", "take", "walk_lines"]
 
 COMPLETIONS: Final = ("ok", "fail", "info")
 
@@ -105,7 +105,7 @@ def read_history(bundle: BundleFiles, stored: str, run_id: str) -> tuple[History
     """
     history, walk, sha = History(), Walk(), hashlib.sha256()
     expected_seq = 0
-    for line in _walk(bundle, stored, run_id, walk, sha):
+    for line in walk_lines(bundle, stored, run_id, walk, sha):
         history.gaps += line["seq"] != expected_seq
         expected_seq = line["seq"] + 1
         take(history, line)
@@ -117,9 +117,14 @@ def read_history(bundle: BundleFiles, stored: str, run_id: str) -> tuple[History
     return history, walk
 
 
-def _walk(
+def walk_lines(
     bundle: BundleFiles, stored: str, run_id: str, walk: Walk, sha: Any
 ) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a history, each held to the chain of hashes; a torn last one is counted.
+
+    Raises:
+        Unreadable: a line breaks the chain; names it.
+    """
     head = hashlib.sha256(run_id.encode()).digest()
     for number, line in bundle.lines(stored):
         sha.update(line)

@@ -15,8 +15,9 @@ from soakproof.verifier.criteria import EXIT_CODES, judge
 from soakproof.verifier.differences import differences
 from soakproof.verifier.files import MANIFEST, BundleFiles, check_files
 from soakproof.verifier.findings import Finding, Unreadable
-from soakproof.verifier.groups import GROUPS, HEAD
-from soakproof.verifier.history import read_history
+from soakproof.verifier.groups import GROUPS, HEAD, recompute
+from soakproof.verifier.history import History, Walk, read_history
+from soakproof.verifier.library import THE_WORDS, LibraryHistory, LibraryRaw, read_library
 from soakproof.verifier.raw import Raw, oracle_findings, read_oracle, read_samples
 from soakproof.verifier.rules import check_rules
 from soakproof.verifier.telemetry import read_telemetry
@@ -87,7 +88,7 @@ class _Verification:
         self._key = key
         self._findings: list[Finding] = []
         self._signature = Signature(None, trusted=False)
-        self._raw: Raw | None = None
+        self._raw: Raw | LibraryRaw | None = None
         self._metrics: dict[str, Any] | None = None
         self._lines = 0
         self._criteria = 0
@@ -165,7 +166,12 @@ class _Verification:
         stored = bundle.stored("history.jsonl")
         if stored is None:
             raise Unreadable("history.jsonl", "", "expected the history, found none")
-        history, walk = read_history(bundle, stored, plan["run_id"])
+        history: History | LibraryHistory
+        walk: Walk
+        if "worker" in plan["target"]:
+            history, walk = read_library(bundle, stored, plan, bundle.document("metrics.json"))
+        else:
+            history, walk = read_history(bundle, stored, plan["run_id"])
         self._lines = walk.lines
         said = bundle.document(MANIFEST)["history"]
         chain = {"path": stored, "lines": walk.lines, "chain_head": walk.head}
@@ -175,6 +181,10 @@ class _Verification:
         if history.plan_sha256 != plan_sha256:
             problem = f"the history follows plan {history.plan_sha256}, this is {plan_sha256}"
             yield Finding("plan.json", "", problem)
+        if isinstance(history, LibraryHistory):
+            said_then = bundle.document("metrics.json")
+            self._raw = LibraryRaw(plan, history, list(read_samples(bundle)), said_then)
+            return
         telemetry = read_telemetry(bundle, bundle.names(), plan, history)
         oracle = read_oracle(bundle)
         yield from oracle_findings(oracle, history)
@@ -196,12 +206,14 @@ class _Verification:
         }
         for name in sorted(set(said) - {*GROUPS, *HEAD}):
             yield Finding("metrics.json", name, "this verifier does not know how to recompute it")
-        for name, recompute in GROUPS.items():
-            again[name] = recompute(self._raw)
+        for name in GROUPS:
+            again[name] = recompute(self._raw, name)
             self._groups.append(name)
         self._metrics = again
         found, texts = comparable({name: said[name] for name in said if name in again}, again)
         self._left_out = () if texts else (NOT_CARRIED,)
+        if isinstance(self._raw, LibraryRaw) and again["answers"]["first"] is not None:
+            self._left_out = (THE_WORDS,)
         for field, problem in differences(again, found):
             yield Finding("metrics.json", field, problem)
 

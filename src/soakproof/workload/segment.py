@@ -7,6 +7,7 @@ the standard library, a folder beside the campaign, or files written from templa
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import shutil
 import sysconfig
@@ -26,6 +27,8 @@ __all__ = [
     "listed",
     "measured",
     "module_name",
+    "prepare_empty",
+    "prepare_named",
     "prepare_stdlib",
     "stdlib_modules",
 ]
@@ -65,6 +68,13 @@ class Segment:
     inputs: Mapping[str, str] = field(default_factory=dict)
 
 
+def prepare_empty(folder: Path) -> Segment:
+    """Make a segment without code: a library is asked about nothing but its keys."""
+    folder.mkdir()
+    nothing = hashlib.sha256(b"").hexdigest()
+    return Segment((), nothing, 0, 0, platform.python_version())
+
+
 def stdlib_modules(exclude: Sequence[str]) -> Iterator[tuple[str, Path]]:
     """Yield (dotted name, path relative to the library) of the standard library's modules, sorted.
 
@@ -72,8 +82,13 @@ def stdlib_modules(exclude: Sequence[str]) -> Iterator[tuple[str, Path]]:
     """
     root = Path(sysconfig.get_paths()["stdlib"])
     left_out = _NEVER | set(exclude)
-    for path in sorted(root.rglob("*.py")):
-        relative = path.relative_to(root)
+    found = []
+    for folder, below, files in os.walk(root):
+        # What is left out is not even looked at: site-packages is larger than the library.
+        below[:] = [name for name in below if name not in left_out]
+        here = Path(folder).relative_to(root)
+        found += [here / name for name in files]
+    for relative in sorted(found):
         name = module_name(relative.as_posix())
         if name is not None and left_out.isdisjoint(name.split(".")):
             yield name, relative
@@ -96,13 +111,32 @@ def prepare_stdlib(
     Raises:
         ConfigError: the library has fewer modules than the campaign asks for.
     """
-    root = Path(sysconfig.get_paths()["stdlib"])
     found = dict(stdlib_modules(exclude))
     if len(found) < count:
         problem = f"expected at most {len(found)} (the modules this Python has), found {count}"
         raise ConfigError(campaign_path, problem, key="segment.modules")
     modules = sorted(found, key=lambda name: rank(seed, "module", name))[:count]
-    wanted = {found[name] for name in modules}
+    return _copied(folder, modules, {found[name] for name in modules})
+
+
+def prepare_named(folder: Path, *, modules: Sequence[str], case_path: Path) -> Segment:
+    """Copy these modules of the running Python's library to ``folder``, in this order.
+
+    Raises:
+        ConfigError: the library has no such module.
+    """
+    root = Path(sysconfig.get_paths()["stdlib"])
+    wanted = {name: Path(name.replace(".", "/") + ".py") for name in modules}
+    for name, path in wanted.items():
+        if not (root / path).is_file():
+            python = platform.python_version()
+            problem = f"expected a module of Python {python}'s library, found {name!r}"
+            raise ConfigError(case_path, problem, key="modules")
+    return _copied(folder, modules, set(wanted.values()))
+
+
+def _copied(folder: Path, modules: Sequence[str], wanted: set[Path]) -> Segment:
+    root = Path(sysconfig.get_paths()["stdlib"])
     for relative in list(wanted):
         inits = (parent / "__init__.py" for parent in relative.parents if parent != Path())
         wanted.update(init for init in inits if (root / init).is_file())
@@ -111,7 +145,7 @@ def prepare_stdlib(
         goal.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / relative, goal)
     python = platform.python_version()
-    (folder / "README.md").write_text(_README.format(count=count, python=python), "utf-8")
+    (folder / "README.md").write_text(_README.format(count=len(modules), python=python), "utf-8")
     sha256, files, size = _measure(folder)
     return Segment(tuple(modules), sha256, files, size, python)
 

@@ -87,7 +87,10 @@ def html_report(of: Documents, storm: Storm, drawn: Gallery) -> str:
 def counter_example(metrics: Mapping[str, Any], storm: Storm) -> str:
     """Return the first counter-example in words: of a wrong answer, else of a failed operation."""
     answers = metrics["answers"]
-    if answers["oracle"] != "asked":  # an operation without an answer may have been right to refuse
+    if answers["oracle"] not in {
+        "asked",
+        "model",
+    }:  # an operation without an answer may have been right to refuse
         return storm.failures.first_words
     first = answers["first"]
     if not first:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from soakproof.report.evidence_sections import storm_cost
 from soakproof.report.html.cells import Table, code, shown, table, word
 
 __all__ = ["anchors", "environment", "hashes", "packages", "selftest", "settings", "verify_lines"]
@@ -28,6 +29,7 @@ def environment(run: Mapping[str, Any]) -> Table:
             f"{cost['user_ms']:.0f} ms user, {cost['sys_ms']:.0f} ms system, "
             f"{cost['max_rss_kb']} KiB",
         ),
+        *storm_cost(cost),
     )
     cells = ((word(what), word(shown(value))) for what, value in rows)
     return table("Environment", ("what", "value"), cells)

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -84,30 +84,22 @@ def _deep(
     strace = find_strace(environ)
     folder = project.runs / f"deep-{now:%Y%m%dT%H%M%SZ}-{os.getpid()}"
     folder.mkdir(parents=True)
-    rows: list[dict[str, Any]] = []
-    bad: list[dict[str, Any]] = []
-    calibration: list[Row] | None = None
-    code_sha256 = None
-    if strace.path is None:
-        rows = [skipped_row(*one, str(strace.reason)) for one in _planned(asked.scans)]
-    else:
-        if "calibration" in asked.scans:
-            calibration = _calibrated(asked, strace, folder / "calibration", environ, tell)
-        if asked.scans != ("calibration",):
-            scene = make_scene(project, asked, strace, folder, environ)
-            code_sha256 = scene.code_sha256
-            for row, results in scanned(asked, scene):
-                rows.append(row)
-                bad += failing(row["scan"], row["situation"], results, asked.replay(project))
-                tell(f"{row['scan']}, {row['situation']}: {row['run']} points, {row['verdict']}")
-    verdict, reason = whole_verdict(rows, calibration)
+    try:
+        seen = _seen(project, asked, strace, folder, environ, tell)
+    finally:
+        for scratch in ("rooms", "calibration", "base"):
+            shutil.rmtree(folder / scratch, ignore_errors=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    verdict, reason = whole_verdict(seen.rows, seen.calibration)
+    calibration = seen.calibration
     document = {
         "schema_version": SCHEMA_VERSION,
         "created_at_utc": f"{now:%Y-%m-%dT%H:%M:%SZ}",
         "soakproof_version": soakproof.__version__,
         "campaign": project.relative(asked.campaign_path),
         "target": asked.target["name"],
-        "target_code_sha256": code_sha256,
+        "target_code_sha256": seen.code_sha256,
         "seed": asked.seed,
         "max_points": asked.max_points,
         "whole": asked.whole,
@@ -117,14 +109,50 @@ def _deep(
             "reason": strace.reason,
         },
         "calibration": None if calibration is None else [asdict(row) for row in calibration],
-        "scans": rows,
-        "failing": bad,
+        "scans": seen.rows,
+        "failing": seen.failing,
         "verdict": str(verdict),
         "reason": reason,
         "exit_code": EXIT_CODES[verdict],
         "seconds": round(time.monotonic() - began, 1),
     }
     return _written(project, folder, _hidden(project, folder, asked, document))
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the scans and the calibration showed."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    failing: list[dict[str, Any]] = field(default_factory=list)
+    calibration: list[Row] | None = None
+    code_sha256: str | None = None
+
+
+def _seen(
+    project: Project,
+    asked: Asked,
+    strace: Strace,
+    folder: Path,
+    environ: Mapping[str, str],
+    tell: Tell,
+) -> _Seen:
+    """Calibrate and scan; without a strace, say of each row why not."""
+    seen = _Seen()
+    if strace.path is None:
+        seen.rows = [skipped_row(*one, str(strace.reason)) for one in _planned(asked.scans)]
+        return seen
+    if "calibration" in asked.scans:
+        seen.calibration = _calibrated(asked, strace, folder / "calibration", environ, tell)
+    if asked.scans == ("calibration",):
+        return seen
+    scene = make_scene(project, asked, strace, folder, environ)
+    seen.code_sha256 = scene.code_sha256
+    for row, results in scanned(asked, scene):
+        seen.rows.append(row)
+        seen.failing += failing(row["scan"], row["situation"], results, asked.replay(project))
+        tell(f"{row['scan']}, {row['situation']}: {row['run']} points, {row['verdict']}")
+    return seen
 
 
 @contextmanager
@@ -151,8 +179,6 @@ def _hidden(
 
 def _written(project: Project, folder: Path, document: dict[str, Any]) -> DeepResult:
     """Write the result where it was made and, a whole one, where it is found."""
-    for scratch in ("rooms", "calibration", "base"):
-        shutil.rmtree(folder / scratch, ignore_errors=True)
     path, published = folder / "deep.json", None
     schema.check(document, "deep", path)
     write_json(path, document)

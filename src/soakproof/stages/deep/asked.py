@@ -78,6 +78,14 @@ def read_asked(
     campaign = schema.load_toml(path, "campaign", hint="give --campaign FILE")
     target_path = (path.parent / campaign["target"]).resolve()
     target = schema.load_toml(target_path, "target", hint=f"it is named in {path}")
+    if "operations" not in target:
+        problem = "expected a table [operations], found none; a library behind a worker has no "
+        problem += "command of its own for each question, and the deep tier cannot scan it"
+        raise ConfigError(target_path, problem, key="operations")
+    for table in ("segment", "workload"):
+        if table not in campaign:
+            problem = f"expected a table [{table}] to take the questions from, found none"
+            raise ConfigError(path, problem, key=table)
     if "oracle" not in target:
         problem = "expected a table [oracle], found none; without it no answer can be judged"
         raise ConfigError(target_path, problem, key="oracle")

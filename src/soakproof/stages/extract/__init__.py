@@ -18,13 +18,15 @@ from soakproof.checks.quantiles import nearest_rank
 from soakproof.checks.telemetry import PhaseTally, TelemetryTally, hits_seen
 from soakproof.checks.versions import Timeline
 from soakproof.errors import InvalidDocument, MissingInput
-from soakproof.faults.planning import FaultPlanner
+from soakproof.faults.planning import planner_of
 from soakproof.lines import BadLine, decode_history, decode_samples, decode_telemetry
 from soakproof.model import SCHEMA_VERSION, FaultPlan, HistoryLine, Outcome
 from soakproof.rundir import Project, RunDir, write_bytes, write_json
 from soakproof.stages.extract.answers import judge_answers
+from soakproof.stages.extract.library import library_counts
 from soakproof.targets.files import OTHER
-from soakproof.workload.schedule import Workload, schedule
+from soakproof.workload.schedule import Workload
+from soakproof.workload.script import operations_of
 
 __all__ = ["extract"]
 
@@ -73,31 +75,69 @@ def extract(project: Project, run_dir: RunDir, out: Path | None = None) -> Path:
     if not run_dir.history.exists():
         hint = f"make it with `soakproof run --run-id {run_dir.run_id}`"
         raise MissingInput(run_dir.history, hint)
-    ledger, faults, timeline = _history(run_dir, plan)
-    telemetry, bad_lines, files = _telemetry(run_dir, plan, ledger)
-    faults.overlap(telemetry.waits)
+    groups = _of_library(run_dir, plan) if "worker" in plan["target"] else _groups(run_dir, plan)
     metrics = {
         "schema_version": SCHEMA_VERSION,
         "run_id": run_dir.run_id,
         "campaign": plan["campaign"]["name"],
         "seed": plan["settings"]["seed"]["value"],
         "schedule_sha256": plan["schedule_sha256"],
-        "history_sha256": hashlib.sha256(run_dir.history.read_bytes()).hexdigest(),
+        "history_sha256": _sha256(run_dir.history),
+        **groups,
+    }
+    schema.check(metrics, "metrics", run_dir.metrics)
+    write_json(run_dir.metrics, metrics)
+    write_bytes(out or project.published_metrics(metrics["campaign"]), run_dir.metrics.read_bytes())
+    return run_dir.metrics
+
+
+def _of_library(run_dir: RunDir, plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the groups of a library's soak, in the order of any other's."""
+    counts = library_counts(run_dir, plan)
+    made = {
+        **counts.groups,
+        "integrity": _integrity(counts.probes),
+        "growth": _growth(run_dir, counts.stored_bytes, counts.leftovers),
+    }
+    return {name: made[name] for name in _GROUPS}
+
+
+def _groups(run_dir: RunDir, plan: Mapping[str, Any]) -> dict[str, Any]:
+    ledger, faults, timeline = _history(run_dir, plan)
+    telemetry, bad_lines, files = _telemetry(run_dir, plan, ledger)
+    faults.overlap(telemetry.waits)
+    moved_bytes = plan["segment"]["bytes"] + ledger.answer_bytes
+    return {
         "run": {"state": ledger.state, "unreadable_history_lines": ledger.unreadable_lines},
         "ops": _ops(plan, ledger),
         "answers": judge_answers(run_dir, plan, ledger, faults, timeline),
         "cache": _cache(plan, ledger, telemetry),
         "locks": _locks(plan, telemetry),
         "telemetry": _claims(plan, ledger, telemetry, bad_lines, files),
-        "integrity": _integrity(ledger),
-        "growth": _growth(run_dir, plan, ledger),
+        "integrity": _integrity(ledger.probes),
+        "growth": _growth(run_dir, moved_bytes, ledger.leftovers),
         "faults": faults.document(),
         "informational": _informational(ledger),
     }
-    schema.check(metrics, "metrics", run_dir.metrics)
-    write_json(run_dir.metrics, metrics)
-    write_bytes(out or project.published_metrics(metrics["campaign"]), run_dir.metrics.read_bytes())
-    return run_dir.metrics
+
+
+_GROUPS: Final = (
+    "run",
+    "ops",
+    "answers",
+    "cache",
+    "locks",
+    "telemetry",
+    "integrity",
+    "growth",
+    "faults",
+    "informational",
+)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _history(run_dir: RunDir, plan: Mapping[str, Any]) -> tuple[Ledger, FaultLedger, Timeline]:
@@ -132,9 +172,7 @@ def _planned(plan: Mapping[str, Any]) -> list[FaultPlan]:
     if settings["ops"]["value"] is None:
         return []
     workload = Workload.of(plan["campaign"], plan["target"], plan["segment"])
-    seed = settings["seed"]["value"]
-    planner = FaultPlanner(plan["campaign"].get("faults", ()), seed, workload.writers)
-    return planner.plan_all(schedule(workload, seed, settings["ops"]["value"]))
+    return planner_of(plan, workload.writers).plan_all(operations_of(plan))
 
 
 def _telemetry(
@@ -254,17 +292,17 @@ def _claims(
     }
 
 
-def _integrity(ledger: Ledger) -> dict[str, Any]:
-    results = [probe["result"] for probe in ledger.probes]
+def _integrity(probes: list[dict[str, Any]]) -> dict[str, Any]:
+    results = [probe["result"] for probe in probes]
     worst = next((result for result in results if result != "ok"), "ok" if results else None)
     return {
         "integrity_check": worst,
         "databases_checked": len(results),
-        "databases": ledger.probes,
+        "databases": probes,
     }
 
 
-def _growth(run_dir: RunDir, plan: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
+def _growth(run_dir: RunDir, moved_bytes: int, left: Mapping[str, Any] | None) -> dict[str, Any]:
     samples, most, last, leftovers = 0, dict[str, int](), dict[str, int](), 0
     if run_dir.samples.exists():
         for sample in decode_samples(run_dir.samples):
@@ -279,10 +317,9 @@ def _growth(run_dir: RunDir, plan: Mapping[str, Any], ledger: Ledger) -> dict[st
         "max_bytes_by_role": most,
         "last_bytes_by_role": last,
         "last_bytes": sum(last.values()) if samples else None,
-        "allowed_bytes": _GROWTH_FACTOR * (plan["segment"]["bytes"] + ledger.answer_bytes)
-        + _GROWTH_FLOOR_BYTES,
-        "leftover_files": leftovers if ledger.leftovers is None else len(ledger.leftovers["files"]),
-        "leftover_processes": None if ledger.leftovers is None else ledger.leftovers["processes"],
+        "allowed_bytes": _GROWTH_FACTOR * moved_bytes + _GROWTH_FLOOR_BYTES,
+        "leftover_files": leftovers if left is None else len(left["files"]),
+        "leftover_processes": None if left is None else left["processes"],
     }
 
 

@@ -23,6 +23,7 @@ from soakproof.model import SCHEMA_VERSION
 from soakproof.places import Places, reveal_plan
 from soakproof.report.progress import Progress
 from soakproof.rundir import ChainedLineWriter, LineWriter, Project, RunDir, write_json
+from soakproof.stages.run.library import LibrarySoak
 from soakproof.stages.run.soak import Soak
 from soakproof.stages.run.writing import HistoryWriter
 from soakproof.targets.command import about
@@ -57,9 +58,17 @@ def run(project: Project, run_dir: RunDir) -> None:
         LineWriter(run_dir.samples) as samples,
         Progress(run_dir.log, total=total, duration_s=duration_s) as progress,
     ):
-        stopped_by = Soak(plan, run_dir, HistoryWriter(lines), samples, progress).go()
+        kind = LibrarySoak if "worker" in plan["target"] else Soak
+        soak = kind(plan, run_dir, HistoryWriter(lines), samples, progress)
+        stopped_by = soak.go()
+        if soak.cost["bottleneck"]:
+            progress.say(
+                f"the harness was the bottleneck: busy for {soak.cost['busy_share']:.0%} of the "
+                "time; fewer workers, or another machine, would show more of the subject"
+            )
     state = "interrupted" if stopped_by else "completed"
     document = _run_document(project, run_dir, plan, state=state, started_at=started_at)
+    document["harness_cost"]["storm"] = soak.cost
     schema.check(document, "run", run_dir.run)
     write_json(run_dir.run, document)
     if stopped_by:

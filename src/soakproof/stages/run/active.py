@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from soakproof.faults.fault import Fault, Site, Start
-from soakproof.faults.planning import FaultPlanner
+from soakproof.faults.planning import Planner
 from soakproof.faults.registry import KINDS
 from soakproof.model import EditPlan, FaultPlan, Live, Operation, Phase
 from soakproof.report.progress import Progress
 from soakproof.stages.run.writing import HistoryWriter
-from soakproof.workload.edits import Editor, plan_edit
+from soakproof.workload.edits import Editor
 from soakproof.workload.ground import Ground
 from soakproof.workload.inputs import InputWatch
 
@@ -33,13 +33,13 @@ class Editing:
     """What edits work on.
 
     Args:
-        seed: of their dice.
+        planned: says which edit begins with an operation (the n-th edit of the run).
         ground: what is edited, and how.
         versions: folder that keeps every version of an edited file.
         watch: is told of each version that we make.
     """
 
-    seed: int
+    planned: Callable[[Operation, int], EditPlan | None]
     ground: Ground
     versions: Path
     watch: InputWatch
@@ -58,7 +58,7 @@ class Active:
 
     def __init__(
         self,
-        planner: FaultPlanner,
+        planner: Planner,
         site: Site,
         editing: Editing,
         history: HistoryWriter,
@@ -102,7 +102,7 @@ class Active:
         for editor in self._editors:
             editor.joined(live.operation, live.send)
         editing = self._editing
-        plan = plan_edit(live.operation, self._edit_count, editing.seed, editing.ground)
+        plan = editing.planned(live.operation, self._edit_count)
         if plan is not None:
             self._edit_count += 1
             say = self._edit_sayer(plan)

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from soakproof.faults.fault import Site, Start
-from soakproof.faults.planning import FaultPlanner
+from soakproof.faults.planning import planner_of
 from soakproof.model import Live, Operation, Outcome, Phase, Sample
 from soakproof.proc import Ended, processes_that_name
 from soakproof.report.progress import Progress
 from soakproof.rundir import LineWriter, RunDir
 from soakproof.stages.run.active import Active, Editing
+from soakproof.stages.run.cost import Cost
 from soakproof.stages.run.writing import HistoryWriter
 from soakproof.targets.beside import sound_by_command
 from soakproof.targets.command import resolve_command
@@ -25,7 +26,8 @@ from soakproof.targets.files import OTHER, files_by_role, integrity, measure
 from soakproof.targets.target import Places, Target
 from soakproof.workload.ground import Ground
 from soakproof.workload.inputs import InputWatch, keep_originals
-from soakproof.workload.schedule import Workload, schedule
+from soakproof.workload.schedule import Workload
+from soakproof.workload.script import edits_of, operations_of
 from soakproof.workload.segment import listed
 from soakproof.workload.storm import Launch, Running, Storm
 
@@ -43,7 +45,7 @@ _MIN_CHAR: Final = 32
 
 
 class Soak:
-    """A soak of one plan; :meth:`go` runs it.
+    """A soak of one plan; :meth:`go` runs it, then ``cost`` says what the harness used.
 
     Args:
         plan: the validated plan.
@@ -78,6 +80,7 @@ class Soak:
         self._live: dict[int, Live] = {}
         self._base_env = dict(os.environ)
         self._done = 0
+        self.cost: dict[str, Any] = {}
         self._next_sample_ns = 0
         self._until_ns: int | None = None
 
@@ -85,6 +88,9 @@ class Soak:
         """Run all phases; return the name of the signal that stopped it, if one did."""
         plan_sha256 = hashlib.sha256(self._run_dir.plan.read_bytes()).hexdigest()
         self._history.begin(self._run_dir.run_id, plan_sha256)
+        cost = Cost()
+        for one in self._plan.get("outside_contract", ()):
+            self._progress.say(f"beyond what the target promises: {one}")
         storm = Storm(
             slots=self._settings["workers"],
             deadline_ms=self._plan["campaign"]["workload"]["deadline_ms"],
@@ -97,6 +103,7 @@ class Soak:
             finally:
                 storm.close()
                 self._active.settle(time.monotonic_ns(), None)
+        self.cost = cost.document(self._done)
         self._sample()
         self._look_at_inputs(last=True)
         if storm.stopping is None:
@@ -116,8 +123,6 @@ class Soak:
 
     def _make_active(self) -> Active:
         cache = self._plan["target"]["cache"]
-        faults = self._plan["campaign"].get("faults", ())
-        seed = self._settings["seed"]
         site = Site(
             segment=self._run_dir.segment,
             cache_folder=self._target.cache_folder,
@@ -129,9 +134,9 @@ class Soak:
         )
         ground = Ground.of(self._plan["target"], self._plan["segment"])
         return Active(
-            FaultPlanner(faults, seed, self._workload.writers),
+            planner_of(self._plan, self._workload.writers),
             site,
-            Editing(seed, ground, self._run_dir.versions, self._watch),
+            Editing(edits_of(self._plan), ground, self._run_dir.versions, self._watch),
             self._history,
             self._progress,
         )
@@ -139,7 +144,7 @@ class Soak:
     def _phases(self, storm: Storm) -> None:
         if (duration_s := self._settings["duration_s"]) is not None:
             self._until_ns = time.monotonic_ns() + int(duration_s * 1e9)
-        operations = schedule(self._workload, self._settings["seed"], self._settings["ops"])
+        operations = operations_of(self._plan)
         # Each part ends before the next begins: what is asked after an episode comes after it.
         for part, group in itertools.groupby(
             operations, key=lambda op: (op.phase, op.episode, op.again)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from soakproof.model import (
     SCHEMA_VERSION,
@@ -15,7 +18,7 @@ from soakproof.model import (
     Outcome,
     Phase,
 )
-from soakproof.rundir import LineWriter
+from soakproof.rundir import ChainedLineWriter
 
 __all__ = ["HistoryWriter"]
 
@@ -27,7 +30,7 @@ class HistoryWriter:
         lines: the file.
     """
 
-    def __init__(self, lines: LineWriter) -> None:
+    def __init__(self, lines: ChainedLineWriter) -> None:
         self._lines = lines
         self._sequence = itertools.count()
 
@@ -45,9 +48,13 @@ class HistoryWriter:
         """The run ends, or was interrupted by a signal."""
         self._write("run", event="interrupted" if stopped_by else "end", reason=stopped_by)
 
-    def phase(self, phase: Phase, event: str, *, episode: int | None, again: int) -> None:
-        """A phase, or a part of an episode, begins or ends."""
-        self._write("phase", event=event, phase=phase, episode=episode, again=again or None)
+    def phase(
+        self, phase: Phase, event: str, *, episode: int | None, again: int, kind: str | None = None
+    ) -> None:
+        """A phase, or a part of an episode, begins or ends; ``kind``: of the episode's fault."""
+        self._write(
+            "phase", event=event, phase=phase, episode=episode, again=again or None, kind=kind
+        )
 
     def invoke(self, operation: Operation, worker: int, mono_ns: int) -> None:
         """An operation is started; ``mono_ns`` is from before its process was made."""
@@ -81,6 +88,25 @@ class HistoryWriter:
             **fields,
         )
 
+    def sent(
+        self, phase: Phase, worker: int, pid: int | None, ops: Sequence[Any], mono_ns: int
+    ) -> None:
+        """Operations are about to be sent to a worker; call it before they are."""
+        self._batch("invoke", mono_ns, {"phase": phase, "worker": worker, "pid": pid, "ops": ops})
+
+    def ended(
+        self,
+        outcome: Outcome,
+        worker: int,
+        pid: int | None,
+        ops: Sequence[Any],
+        mono_ns: int,
+        **fields: Any,  # noqa: ANN401 - fields of a history line
+    ) -> None:
+        """Operations of one worker ended alike."""
+        named = {"worker": worker, "pid": pid, **fields, "ops": ops}
+        self._batch(outcome.value, mono_ns, named)
+
     def fault(self, plan: FaultPlan, event: str, detail: dict[str, Any]) -> None:
         """A step of a fault."""
         self._write(
@@ -112,6 +138,11 @@ class HistoryWriter:
     def probe(self, kind: str, detail: dict[str, Any]) -> None:
         """A look at the subject's files after the last operation."""
         self._write("probe", kind=kind, detail=detail)
+
+    def _batch(self, line_type: str, mono_ns: int, fields: dict[str, Any]) -> None:
+        given = {name: value for name, value in fields.items() if value is not None}
+        line = {"seq": next(self._sequence), "type": line_type, "mono_ns": mono_ns, **given}
+        self._lines.write_json_object(msgspec.json.encode(line))
 
     def _write(
         self,

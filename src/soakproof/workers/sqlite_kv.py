@@ -1,0 +1,78 @@
+"""Worker ``sqlite_kv``: the standard library's ``sqlite3`` as a key-value store.
+
+One connection a process, write-ahead log, one transaction an operation.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from soakproof.workers.loop import serve
+
+__all__ = ["SqliteStore", "main"]
+
+_BUSY_S: Final = 20.0
+"""Longer than any fault holds the database: a wait is no error."""
+
+
+class SqliteStore:
+    """A table of keys and values.
+
+    Args:
+        folder: takes ``kv.sqlite``; made where it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._database = sqlite3.connect(
+            folder / "kv.sqlite", timeout=_BUSY_S, isolation_level=None
+        )
+        run = self._database.execute
+        run("PRAGMA journal_mode = WAL")
+        run("PRAGMA synchronous = NORMAL")
+        run("CREATE TABLE IF NOT EXISTS kv (k TEXT PRIMARY KEY, v) WITHOUT ROWID")
+        self._run = run
+
+    def get(self, key: str) -> Any:  # noqa: ANN401 - text or number
+        """Return the value, or nothing."""
+        row = self._run("SELECT v FROM kv WHERE k = ?", (key,)).fetchone()
+        return None if row is None else row[0]
+
+    def set(self, key: str, value: Any) -> bool:  # noqa: ANN401 - text or number
+        """Store a value."""
+        self._run(
+            "INSERT INTO kv VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v",
+            (key, value),
+        )
+        return True
+
+    def add(self, key: str, value: Any) -> bool:  # noqa: ANN401 - text or number
+        """Store a value where there is none; returns whether it did."""
+        return self._run("INSERT OR IGNORE INTO kv VALUES (?, ?)", (key, value)).rowcount == 1
+
+    def delete(self, key: str) -> bool:
+        """Remove a key; returns whether it was there."""
+        return self._run("DELETE FROM kv WHERE k = ?", (key,)).rowcount == 1
+
+    def incr(self, key: str, by: int) -> int:
+        """Add to a number (from nothing: to 0) and return it."""
+        row = self._run(
+            "INSERT INTO kv VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = v + excluded.v "
+            "RETURNING v",
+            (key, by),
+        ).fetchall()
+        return int(row[0][0])
+
+
+def main() -> int:
+    """Serve until standard input ends."""
+    store = SqliteStore(Path(os.environ["SOAKPROOF_CACHE"]))
+    return serve(store, "sqlite3", sqlite3.sqlite_version)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
