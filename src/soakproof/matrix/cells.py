@@ -150,7 +150,7 @@ def cell_of(promise: Promise, seen: Seen, *, promised: bool, seed: int, replay: 
         edits=seen.edits.seen,
         seed=seed,
         schedule_sha256=metrics.get("schedule_sha256"),
-        counter_example=f"{first['op']}: {first['words']}" if first and shown == NO else None,
+        counter_example=first["words"] if first and shown == NO else None,
         replay=replay,
         seconds=round(seen.seconds, 1),
     )

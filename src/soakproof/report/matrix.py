@@ -124,19 +124,17 @@ def _anchor(row: Mapping[str, Any]) -> str:
 
 def _row(row: Mapping[str, Any]) -> list[str]:
     contract = row["contract"]
-    lines = [
-        f"### {plain(row['name'])}",
-        "",
-        f"{plain(row['family'])}, {plain(row['package'])} {plain(row['version'])} from "
-        f"{plain(row['origin'])}; [its documentation]({row['documentation']}).",
-        f"Notices a changed input by its {plain(contract['trusts'])}; "
-        f"meant for {plain(contract['processes'])} at once.",
-        f"Claimed: {plain(row['claimed'])}",
-        f"Found: {plain(row['found'])}",
-        "",
+    package = f"{plain(row['package'])} {plain(row['version'])} from {plain(row['origin'])}"
+    told = [
+        ("what", f"{plain(row['family'])}, {package}; [documentation]({row['documentation']})"),
+        ("contract", f"trusts {contract['trusts']}, {contract['processes']} at once"),
+        ("in words", plain(contract["text"])),
+        ("claimed", plain(row["claimed"])),
+        ("found", plain(row["found"])),
     ]
-    rows = [[code(cell["promise"]), _cell(cell), _why(row, cell)] for cell in row["cells"]]
-    return [*lines, *table(["promise", "seen", "why"], rows), ""]
+    cells = [[code(cell["promise"]), _cell(cell), _why(row, cell)] for cell in row["cells"]]
+    lines = [f"### {plain(row['name'])}", "", *table(["", ""], told), ""]
+    return [*lines, *table(["promise", "seen", "why"], cells), ""]
 
 
 def _cell(cell: Mapping[str, Any]) -> str:
