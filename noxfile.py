@@ -117,7 +117,15 @@ def tests(session: nox.Session) -> None:
     # A selection may leave one of the two suites without tests (exit code 5).
     codes = [0, 5] if session.posargs else [0]
     for suite in ("tests", "packages/trifecta/tests"):
-        session.run("pytest", "-n", "2", suite, *session.posargs, success_codes=codes)
+        which = ("-n", "2", "-m", "not slow", suite)
+        session.run("pytest", *which, *session.posargs, success_codes=codes)
+
+
+@nox.session(default=False, requires=["wheels"], tags=["check"])
+def slow(session: nox.Session) -> None:
+    """Test what takes whole soaks: any target, campaigns, shrinking, Dask, the deep tier."""
+    install_wheels(session, *nox.project.dependency_groups(PYPROJECT, "test"))
+    session.run("pytest", "-n", "2", "-m", "slow", "tests", *session.posargs)
 
 
 @nox.session(default=False, requires=["wheels"], reuse_venv=True, tags=["build"])

@@ -15,7 +15,7 @@ from soaker import Soaker
 
 from soakproof.notices import Notices
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
 class Plain(Soaker):
