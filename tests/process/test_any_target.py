@@ -13,7 +13,7 @@ import pytest
 from plain_project import make_plain_project
 from soaker import Soaker
 
-from soakproof.faults.opening import Openings
+from soakproof.notices import Notices
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -342,7 +342,7 @@ def test_an_opening_in_a_subfolder_is_seen(tmp_path: Path) -> None:
     entry.parent.mkdir()
     entry.write_text("kept", "utf-8")
     (tmp_path / "other").write_text("kept", "utf-8")
-    openings = Openings(tmp_path, ["entry"])
+    openings = Notices(tmp_path, ["entry"])
 
     assert [] == openings.seen()
     (tmp_path / "other").read_bytes()

@@ -18,9 +18,10 @@ from soakproof.model import Verdict
 from soakproof.report.panel import panel_lines
 from soakproof.selftest import toy, wrapper
 from soakproof.selftest.panel import PANEL, Defect, Family, choose
-from soakproof.selftest.plots import Plot, toml_text, toy_subject
+from soakproof.selftest.plots import Plot, toy_subject
 from soakproof.selftest.scoring import Seen, score
 from soakproof.stages.repeat import Repeated, Seeded
+from soakproof.toml_text import toml_text
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -6,7 +6,6 @@ The campaign's target, gate, mix, edits and seed stay; what is smaller is said i
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import tomllib
@@ -18,8 +17,9 @@ from typing import Any, Final
 
 from soakproof.rundir import write_bytes
 from soakproof.selftest.panel import SOUND, Defect, Family
+from soakproof.toml_text import toml_text
 
-__all__ = ["RUN_ID", "Plot", "Subject", "toml_text", "toy_subject"]
+__all__ = ["RUN_ID", "Plot", "Subject", "toy_subject"]
 
 RUN_ID: Final = "soak"
 """The one run of such a project."""
@@ -190,17 +190,3 @@ def _pad(cache: Mapping[str, Any]) -> str:
     rules = reversed(cache["roles"])
     globs = (rule["glob"] for rule in rules if rule["role"] not in cache.get("integrity", ()))
     return next((glob.replace("*", "soakproof_pad") for glob in globs if "*" in glob), "")
-
-
-def toml_text(document: Mapping[str, Any]) -> str:
-    """Return plain data as TOML: one line a key, what is nested inline."""
-    return "".join(f"{json.dumps(key)} = {_value(value)}\n" for key, value in document.items())
-
-
-def _value(value: object) -> str:
-    if isinstance(value, Mapping):
-        inner = ", ".join(f"{json.dumps(key)} = {_value(one)}" for key, one in value.items())
-        return f"{{ {inner} }}" if inner else "{}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
-    return json.dumps(value, ensure_ascii=False)
