@@ -15,10 +15,11 @@ import pytest
 from soaker import HANG_GUARD_S, Soaker
 
 from soakproof import schema
+from soakproof.proc import processes_that_name
 from soakproof.report.matrix import matrix_markdown
 from soakproof.toml_text import toml_text
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 PROGRAM = Path(__file__).resolve().parents[1] / "toy" / "kept.py"
 PYTHON = Path(sys.executable)
@@ -248,19 +249,6 @@ def test_a_cell_that_is_not_what_is_known_ends_with_10(small: Soaker) -> None:
     assert "UNEXPECTED same_stat: known to be yes, shown no" in done.stdout
 
 
-def naming(text: str) -> list[bytes]:
-    """Return the command lines of all processes that name a text."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes()
-        except OSError:  # it ended meanwhile
-            continue
-        if text.encode() in line:
-            found.append(line)
-    return found
-
-
 def test_ctrl_c_ends_the_soaks_that_run(small: Soaker) -> None:
     running = small.start("matrix", "--only", "by-content", PATH=str(PYTHON.parent))
     soak = small.root / "_ctx" / "runs" / "matrix" / "by-content" / "same_stat"
@@ -273,7 +261,7 @@ def test_ctrl_c_ends_the_soaks_that_run(small: Soaker) -> None:
     running.communicate(timeout=HANG_GUARD_S)
 
     assert 130 == running.returncode
-    assert [] == naming(str(small.root))
+    assert [] == processes_that_name(str(small.root))
     assert not (small.root / "docs" / "matrix.json").exists(), "half a row is no row"
 
 
