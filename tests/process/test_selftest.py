@@ -14,7 +14,8 @@ from plain_project import make_plain_project
 from soaker import Soaker
 
 from soakproof import schema
-from soakproof.selftest.plots import toml_text, toy_subject
+from soakproof.selftest.plots import toy_subject
+from soakproof.toml_text import toml_text
 
 pytestmark = pytest.mark.process
 

@@ -20,12 +20,13 @@ from soakproof.report.panel import panel_lines
 from soakproof.selftest import toy
 from soakproof.selftest.needs import fitted, lack, pad
 from soakproof.selftest.panel import PANEL, Defect, Family, Need, choose
-from soakproof.selftest.plots import Plot, toml_text, toy_subject
+from soakproof.selftest.plots import Plot, toy_subject
 from soakproof.selftest.scoring import Seen, score, skip
 from soakproof.selftest.site import site_of
 from soakproof.selftest.wrapper.call import Kind
 from soakproof.selftest.wrapper.registry import DEFECTS
 from soakproof.stages.repeat import Repeated, Seeded
+from soakproof.toml_text import toml_text
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

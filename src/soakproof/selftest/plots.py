@@ -6,9 +6,7 @@ The campaign's target, gate, mix, edits and seed stay; what is smaller is said i
 
 from __future__ import annotations
 
-import json
 import math
-import re
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -21,8 +19,9 @@ from soakproof.rundir import RunDir, write_bytes, write_json
 from soakproof.selftest.panel import SOUND, Defect, Family
 from soakproof.selftest.site import site_of
 from soakproof.selftest.wrapper.call import VARIABLES
+from soakproof.toml_text import toml_text
 
-__all__ = ["RUN_ID", "Plot", "Subject", "toml_text", "toy_subject"]
+__all__ = ["RUN_ID", "Plot", "Subject", "toy_subject"]
 
 RUN_ID: Final = "soak"
 """The one run of such a project."""
@@ -185,21 +184,3 @@ class Plot:
         one = shape["asks"] + 2 * shape["after_keys"]
         needed: int = math.ceil((len(campaign["faults"]) + 1) * one / (1 - calm))
         return max(least, needed)
-
-
-def toml_text(document: Mapping[str, Any]) -> str:
-    """Return plain data as TOML: one line a key, what is nested inline."""
-    return "".join(f"{_key(key)} = {_value(value)}\n" for key, value in document.items())
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
-
-
-def _value(value: object) -> str:
-    if isinstance(value, Mapping):
-        inner = ", ".join(f"{_key(key)} = {_value(one)}" for key, one in value.items())
-        return f"{{ {inner} }}" if inner else "{}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
-    return json.dumps(value, ensure_ascii=False)

@@ -30,9 +30,10 @@ from soakproof.own_commands import OwnCommands, last_words
 from soakproof.rundir import Project, write_json
 from soakproof.selftest.needs import fitted, lack
 from soakproof.selftest.panel import PANEL, Defect, Family, choose
-from soakproof.selftest.plots import RUN_ID, Plot, Subject, toml_text, toy_subject
+from soakproof.selftest.plots import RUN_ID, Plot, Subject, toy_subject
 from soakproof.selftest.scoring import Score, Seen, score, skip
 from soakproof.targets.command import resolve_command
+from soakproof.toml_text import toml_text
 from soakproof.workload.settings import ENVIRONMENT, FAULTS_CAMPAIGN
 
 __all__ = ["Told", "selftest"]
