@@ -105,7 +105,7 @@ def test_a_project_of_init_with_the_tutorials_tool_passes(tmp_path: Path) -> Non
     text = target.read_text("utf-8").replace('["mytool"]', '["python", "shout.py"]', 1)
     target.write_text(text.replace("{segment}/.mytool", "{segment}/.shout"), "utf-8")
 
-    done = mine("selftest", "--only", "sticky_answer,mutters,grows,silent,false_hits")
+    done = mine("selftest", "--ops", "40", "--only", "other_key,mutters,grows,silent,false_hits")
     nothing = mine("selftest", "--only", "silent")
     mine.close()
 

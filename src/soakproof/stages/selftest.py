@@ -209,6 +209,9 @@ def _placed(target: dict[str, Any], target_path: Path) -> dict[str, Any]:
         if step in target:
             argv = resolve_command(target[step]["argv"], f"{target_path}: {step}.argv")
             placed[step] = {**target[step], "argv": list(argv)}
+    if "integrity_command" in target["cache"]:
+        argv = resolve_command(target["cache"]["integrity_command"], f"{target_path}: cache")
+        placed["cache"] = {**target["cache"], "integrity_command": list(argv)}
     return placed
 
 
