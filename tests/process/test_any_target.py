@@ -158,7 +158,7 @@ def test_megabytes_on_standard_error_are_counted_and_harm_nothing(plain: Make) -
 
 
 def test_an_operation_that_ignores_sigterm_is_killed_and_told(plain: Make) -> None:
-    mine = plain(odd="ignores_term", deadline_ms=150, edits=())
+    mine = plain(odd="ignores_term", deadline_ms=2_000, edits=())
 
     assert soaked(mine, "--ops", "2", "--workers", "1") in {10, 11}
 
