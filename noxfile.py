@@ -123,7 +123,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["wheels"], tags=["check"])
 def slow(session: nox.Session) -> None:
-    """Test what takes whole soaks: any target, campaigns, shrinking, Dask, the deep tier."""
+    """Test what takes whole soaks: faults, any target, libraries, campaigns, the deep tier."""
     install_wheels(session, *nox.project.dependency_groups(PYPROJECT, "test"))
     session.run("pytest", "-n", "2", "-m", "slow", "tests", *session.posargs)
 

@@ -14,7 +14,7 @@ from fault_tables import TABLES, toml
 from soaker import HANG_GUARD_S, Soaker
 from toy_project import make_project
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 GATE = Path(__file__).resolve().parents[2] / "eval" / "gates" / "ast_cache.toml"
 Under = Callable[[str], Soaker]

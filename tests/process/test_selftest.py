@@ -17,7 +17,7 @@ from soakproof import schema
 from soakproof.selftest.plots import toy_subject
 from soakproof.toml_text import toml_text
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 _BLOCK = re.MULTILINE | re.DOTALL
 
