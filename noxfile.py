@@ -13,6 +13,7 @@ import fcntl
 import itertools
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -116,7 +117,69 @@ def tests(session: nox.Session) -> None:
     # A selection may leave one of the two suites without tests (exit code 5).
     codes = [0, 5] if session.posargs else [0]
     for suite in ("tests", "packages/trifecta/tests"):
-        session.run("pytest", "-n", "2", suite, *session.posargs, success_codes=codes)
+        which = ("-n", "2", "-m", "not slow", suite)
+        session.run("pytest", *which, *session.posargs, success_codes=codes)
+
+
+@nox.session(default=False, requires=["wheels"], tags=["check"])
+def slow(session: nox.Session) -> None:
+    """Test what takes whole soaks: faults, any target, libraries, campaigns, the deep tier."""
+    install_wheels(session, *nox.project.dependency_groups(PYPROJECT, "test"))
+    session.run("pytest", "-n", "2", "-m", "slow", "tests", *session.posargs)
+
+
+@nox.session(default=False, requires=["wheels"], reuse_venv=True, tags=["build"])
+def harness(session: nox.Session) -> None:
+    """Make the environment that soakproof runs in while it soaks tools of other environments."""
+    install_wheels(session)
+
+
+TARGETS: Final = nox.project.load_toml(HERE / "eval" / "matrix.toml")["targets"]
+"""Folders in eval/targets/, each with the exact versions of what it needs."""
+
+
+@nox.session(default=False, requires=["harness"], reuse_venv=True, tags=["soak"], python="3.11")
+@nox.parametrize("target", TARGETS, ids=TARGETS)
+def matrix(session: nox.Session, target: str) -> None:
+    """Ask pinned tools what their caches keep (after --: --promises NAMES, --seed N)."""
+    folder = HERE / "eval" / "targets" / target
+    if (pins := folder / "requirements.txt").exists():
+        session.install("--no-deps", "-r", str(pins))
+    search = os.environ.get("PATH", os.defpath)
+    if (folder / "package.json").exists():
+        modules = Path(session.virtualenv.location) / "npm"
+        modules.mkdir(exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(folder / name, modules / name)
+        with session.chdir(modules):
+            session.run_install("npm", "ci", "--silent", external=True)
+        search = os.pathsep.join([str(modules / "node_modules" / ".bin"), search])
+    if (pins := folder / "debian.txt").exists():
+        need_debian_packages(session, pins.read_text("utf-8").split())
+    soakproof = Path(session.virtualenv.location).parent / "harness" / "bin" / "soakproof"
+    path = os.pathsep.join([session.bin, search])
+    command = (str(soakproof), "matrix", "--only", target, "--jobs", "2", *session.posargs)
+    session.run(
+        *command,
+        external=True,
+        env={"PATH": path},
+        interrupt_timeout=10,
+        terminate_timeout=30,
+    )
+
+
+def need_debian_packages(session: nox.Session, pins: list[str]) -> None:
+    """Skip where a package is not installed in the very version: that takes root, and is yours."""
+    for pin in pins:
+        name, _, wanted = pin.partition("=")
+        found = session.run(
+            *("dpkg-query", "--show", "--showformat", "${Version}", name),
+            external=True,
+            silent=True,
+            success_codes=[0, 1],
+        )
+        if found != wanted:
+            session.skip(f"expected {pin}, found {found!r}; apt-get install {pin}")
 
 
 # pip's launcher and compiled files are what a user of the wheel has, so pip installs here, too.

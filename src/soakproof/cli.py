@@ -59,7 +59,7 @@ class Argument:
 
 
 _PLANNING: Final = frozenset({"all", "clean"})
-_PANEL: Final = frozenset({"selftest"})
+_PANEL: Final = frozenset({"selftest", "matrix"})
 _MANY: Final = frozenset({"selftest", "repeat", "campaign"})
 _SEEDED: Final = frozenset({"repeat", "campaign"})
 _CAMPAIGN: Final = frozenset({"campaign"})
@@ -79,7 +79,7 @@ FLAGS: Final = {
         _PLANNING | _SEEDED, "TIME", "a soak by time: 90s, 5m, 1.5h (environment: DURATION)"
     ),
     "workers": Flag(_PLANNING | _SEEDED, "N", "processes at once (environment: WORKERS)"),
-    "seed": Flag(_PLANNING | _DEEP, "N", "seed of all choices (environment: SEED)"),
+    "seed": Flag(_PLANNING | _DEEP | {"matrix"}, "N", "seed of all choices (environment: SEED)"),
     "target_command": Flag(
         _PLANNING | _MANY | _DEEP, "CMD", "soak this command in place of the target's own"
     ),
@@ -133,11 +133,12 @@ FLAGS: Final = {
     "shrink": Flag(_CAMPAIGN, None, "make a small case of each sort of failure"),
     "keep": Flag(_CAMPAIGN, "N", "keep at most so many runs (default: 50)"),
     "only": Flag(_PANEL, "NAMES", "these of the panel, with commas between"),
+    "promises": Flag(frozenset({"matrix"}), "NAMES", "these promises, with commas between"),
     "jobs": Flag(
-        _MANY | _SHRINK | _DEEP | {"tally"},
+        _MANY | _SHRINK | _DEEP | {"matrix", "tally"},
         "N",
-        "soaks, points or processes at once (default: one a processor; of repeat, campaign, "
-        "shrink: 1)",
+        "soaks, points or processes at once (default: 1; of selftest, deep and tally: one a "
+        "processor)",
     ),
     "scan": Flag(_DEEP, "NAME", "only this: calibration, kill, error, short, stop or crash"),
     "point": Flag(_DEEP, "N", "only this point of the scan, to see it again"),

@@ -328,6 +328,28 @@ def selftest(flags: Flags) -> int:
     return int(told.document["exit_code"])
 
 
+def matrix(flags: Flags) -> int:
+    """Ask real tools in pinned versions what their caches keep; 10: not what is known of them."""
+    from soakproof.report.matrix import cell_line, row_lines
+    from soakproof.stages.matrix import matrix as stage
+
+    project = Project.find()
+    told = stage(
+        project,
+        flags,
+        os.environ,
+        lambda name, cell: print(f"{name} {cell_line(cell.document())}", file=sys.stderr),
+    )
+    if flags.get("json"):
+        print(json.dumps(told.rows, ensure_ascii=False, indent=2))
+    else:
+        for row in told.rows:
+            print(*row_lines(row), sep="\n")
+        for path in told.written:
+            print(f"table: {project.relative(path)}")
+    return told.exit_code
+
+
 def deep(flags: Flags) -> int:
     """Let faults meet single system calls, and open every state that a crash can leave."""
     from soakproof.report.deep_tables import deep_lines
@@ -459,6 +481,7 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "follow": follow,
     "export": export,
     "selftest": selftest,
+    "matrix": matrix,
     "deep": deep,
     "repeat": repeat,
     "campaign": campaign,

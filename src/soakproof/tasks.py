@@ -238,6 +238,19 @@ def selftest(
 
 
 @task
+def matrix(
+    _c: Context,
+    only: str = "",
+    promises: str = "",
+    seed: str = "",
+    jobs: str = "",
+    json: bool = False,
+) -> None:
+    """Ask real tools in pinned versions what their caches keep."""
+    _run("matrix", only=only, promises=promises, seed=seed, jobs=jobs, json=json)
+
+
+@task
 def deep(
     _c: Context,
     campaign: str = "",
@@ -403,6 +416,7 @@ _STAGES: Final[tuple[Any, ...]] = (
     compare,
     workorder,
     selftest,
+    matrix,
     deep,
     repeat,
     campaign,

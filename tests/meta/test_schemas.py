@@ -56,4 +56,6 @@ def test_the_installed_schema_is_the_one_in_the_checkout(path: Path) -> None:
 
 
 def test_the_package_knows_every_schema() -> None:
-    assert [path.name.removesuffix(".schema.json") for path in FILES] == sorted(schema.NAMES)
+    names = sorted(path.name.removesuffix(".schema.json") for path in FILES)
+
+    assert names == sorted(schema.NAMES)

@@ -13,9 +13,9 @@ import pytest
 from plain_project import make_plain_project
 from soaker import Soaker
 
-from soakproof.faults.opening import Openings
+from soakproof.notices import Notices
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
 class Plain(Soaker):
@@ -66,6 +66,19 @@ def reasons(soaker: Plain) -> set[tuple[str, str | None]]:
 
 def rows(soaker: Plain) -> dict[str, dict[str, Any]]:
     return {row["id"]: row for row in soaker.document("verdict.json")["criteria"]}
+
+
+def test_an_oracle_that_is_not_given_all_files_is_told(plain: Make) -> None:
+    mine = plain(mix="{ list = 1 }")
+    target = mine.root / "eval/targets/plain.toml"
+    whole = 'depends = { files = ["{key}", "*.inc"] }'
+    assert whole in target.read_text("utf-8")
+    target.write_text(target.read_text("utf-8").replace(whole, 'depends = "key"'), "utf-8")
+
+    assert soaked(mine) == 10
+    assert "note: without its cache the tool refused " in mine.said
+    assert "does `depends` in the target's file name every file that an answer needs?" in mine.said
+    assert rows(mine)["oracle_holds"]["observed"] is False
 
 
 def test_a_target_without_telemetry_passes_from_clean_to_verify(plain: Make) -> None:
@@ -145,7 +158,7 @@ def test_megabytes_on_standard_error_are_counted_and_harm_nothing(plain: Make) -
 
 
 def test_an_operation_that_ignores_sigterm_is_killed_and_told(plain: Make) -> None:
-    mine = plain(odd="ignores_term", deadline_ms=150, edits=())
+    mine = plain(odd="ignores_term", deadline_ms=2_000, edits=())
 
     assert soaked(mine, "--ops", "2", "--workers", "1") in {10, 11}
 
@@ -329,7 +342,7 @@ def test_an_opening_in_a_subfolder_is_seen(tmp_path: Path) -> None:
     entry.parent.mkdir()
     entry.write_text("kept", "utf-8")
     (tmp_path / "other").write_text("kept", "utf-8")
-    openings = Openings(tmp_path, ["entry"])
+    openings = Notices(tmp_path, ["entry"])
 
     assert [] == openings.seen()
     (tmp_path / "other").read_bytes()

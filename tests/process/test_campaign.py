@@ -15,7 +15,7 @@ from soaker import HANG_GUARD_S, Soaker
 
 from soakproof import schema
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 Make = Callable[..., Soaker]
 

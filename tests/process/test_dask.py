@@ -22,7 +22,7 @@ import pytest
 from soaker import Soaker
 
 pytest.importorskip("distributed", reason="dask.distributed is an extra")
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 Make = Callable[..., Soaker]
 HANG_GUARD_S = 300

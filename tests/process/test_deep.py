@@ -31,7 +31,7 @@ from soakproof.proc import processes_that_name
 from soakproof.rundir import Project, write_bytes
 from soakproof.stages.deep import deep
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 CAMPAIGN = "eval/campaigns/deep_toy.toml"
 

@@ -14,7 +14,7 @@ from fault_tables import TABLES, toml
 from soaker import HANG_GUARD_S, Soaker
 from toy_project import make_project
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 GATE = Path(__file__).resolve().parents[2] / "eval" / "gates" / "ast_cache.toml"
 Under = Callable[[str], Soaker]
@@ -95,6 +95,18 @@ def test_a_fault_takes_effect_and_is_healed(under: Under, name: str) -> None:
         for line in lines
         if line["event"] == "took_effect" and line["kind"] == "kill"
     }
+
+
+def test_a_hold_outlasts_the_patience_of_whoever_waits(tmp_path: Path, under: Under) -> None:
+    toy = under("db_exclusive")
+    fault = toml({**TABLES["db_exclusive"], "after_effect_ms": 300})
+    make_project(tmp_path, GATE, episode_fault=fault, journal="wal")
+    assert 0 == toy("clean", "--campaign", "toy", "--ops", "14").returncode
+    assert 0 == toy("run").returncode
+
+    at = {line["event"]: line["mono_ns"] for line in told(toy)[:3]}
+    assert ["fired", "took_effect", "healed"] == list(at)
+    assert at["healed"] - at["took_effect"] >= 300 * 1_000_000
 
 
 def test_a_fault_of_the_log_is_skipped_where_there_is_none(tmp_path: Path, under: Under) -> None:

@@ -20,7 +20,7 @@ from soakproof.lines import BadLine, decode_history
 from soakproof.rundir import RunDir
 from soakproof.verifier.verify import verify_bundle
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 BROKEN_WORKER = Path(__file__).resolve().parents[1] / "toy" / "broken_worker.py"
 

@@ -301,6 +301,7 @@ def test_it_can_be_printed(soaker: Make, browser: Chromium) -> None:
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 30
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_operations_fit_in_a_page(
     soaker: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from library_project import make_library_project
+from plain_project import make_plain_project
 from soaker import Soaker
 
 from soakproof import schema
-from soakproof.selftest.plots import toml_text, toy_subject
+from soakproof.selftest.plots import toy_subject
+from soakproof.toml_text import toml_text
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
+_BLOCK = re.MULTILINE | re.DOTALL
 
 
 @pytest.fixture
@@ -64,6 +71,60 @@ def test_a_gate_that_lacks_the_criterion_misses_the_defect(small: Soaker) -> Non
     assert list((small.root / "_ctx" / "runs").glob("selftest-*/mutters/_ctx/runs/soak"))
 
 
+def test_a_tool_without_telemetry_that_answers_with_files_and_exit_codes(tmp_path: Path) -> None:
+    mine = Soaker(make_plain_project(tmp_path, mix="{ build = 2, lint = 1, list = 1 }"))
+    only = "other_key,nothing,never_hits,leaks,loses,stray"
+
+    done = mine("selftest", "--campaign", "plain", "--ops", "40", "--only", only, "--json")
+    score = json.loads(done.stdout)
+    rows = {row["name"]: row for row in score["rows"]}
+    mine.close()
+
+    schema.check(score, "selftest", "standard output")
+    assert ["loses"] == [name for name, row in rows.items() if row["skipped"]]
+    assert "the target has no telemetry" == rows["loses"]["why"]
+    assert {"loses", "stray"} == {name for name, row in rows.items() if not row["caught"]}
+    assert (4, 5, 1) == tuple(score[name] for name in ("caught", "defects", "skipped"))
+    assert "the gate has no criterion no_process_left" == rows["stray"]["why"]
+    assert ["no_process_left"] == [
+        one["id"] for one in tomllib.loads(score["add_to_gate"])["criteria"]
+    ]
+    assert 10 == done.returncode
+
+
+def test_a_project_of_init_with_the_tutorials_tool_passes(tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "soak-your-own-cache.md"
+    tool = re.search(r"^`shout.py`:\n\n```python\n(.*?)^```$", page.read_text("utf-8"), _BLOCK)
+    assert tool is not None
+    fixed = re.sub(r"name_of\(f.*\)$", "name_of(text)", tool[1], flags=re.MULTILINE)
+    assert fixed != tool[1]
+    (tmp_path / "shout.py").write_text(fixed, "utf-8")
+    mine = Soaker(tmp_path)
+    assert 0 == mine("init").returncode
+    target = tmp_path / "eval" / "targets" / "mytool.toml"
+    text = target.read_text("utf-8").replace('["mytool"]', '["python", "shout.py"]', 1)
+    target.write_text(text.replace("{segment}/.mytool", "{segment}/.shout"), "utf-8")
+
+    done = mine("selftest", "--ops", "40", "--only", "other_key,mutters,grows,silent,false_hits")
+    nothing = mine("selftest", "--only", "silent")
+    mine.close()
+
+    assert 0 == done.returncode, done.stdout
+    assert "3 of 3 defects caught, 2 skipped, 0 of 0 controls passed" in done.stdout
+    assert (11, True) == (nothing.returncode, "0 of 0 defects caught" in nothing.stdout)
+
+
+def test_a_library_is_refused_in_one_line(tmp_path: Path) -> None:
+    mine = Soaker(make_library_project(tmp_path).root)
+
+    done = mine("selftest", "--campaign", "library")
+    mine.close()
+
+    assert (2, 1) == (done.returncode, len(done.stderr.splitlines())), done.stderr
+    assert "worker: expected a command line" in done.stderr
+    assert "found a library" in done.stderr
+
+
 def test_bad_input_is_one_line_and_exit_2(small: Soaker) -> None:
     for arguments, message in (
         (("selftest", "--campaign", "toy", "--only", "nonsense"), "found 'nonsense'"),
@@ -104,7 +165,7 @@ def test_a_replay_has_the_same_plan_whatever_the_files_say_by_now(small: Soaker)
     arguments = ("--campaign", "toy", "--run-id", "old", "--ops", "40", "--seed", "5")
     assert 0 == small("clean", *arguments, PYTHONHASHSEED="1").returncode
     campaign = small.root / "eval" / "campaigns" / "toy.toml"
-    campaign.write_text(campaign.read_text("utf-8").replace('"asks" = 7', '"asks" = 9'), "utf-8")
+    campaign.write_text(campaign.read_text("utf-8").replace("asks = 7", "asks = 9"), "utf-8")
 
     done = small("replay", "old", "--run-id", "new", PYTHONHASHSEED="2")
     runs = small.root / "_ctx" / "runs"

@@ -13,7 +13,7 @@ from toy_project import OTHER_KEY, make_project
 
 from soakproof import schema
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 GATE = Path(__file__).resolve().parents[2] / "eval" / "gates" / "ast_cache_faults.toml"
 

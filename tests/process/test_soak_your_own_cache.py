@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "soak-your-own-cache.md"
 HANG_GUARD_S: Final = 300

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import tomllib
 from collections.abc import Sequence
@@ -16,11 +17,16 @@ from soakproof.errors import UsageError
 from soakproof.fleet.grid import parse_seeds
 from soakproof.model import Verdict
 from soakproof.report.panel import panel_lines
-from soakproof.selftest import toy, wrapper
-from soakproof.selftest.panel import PANEL, Defect, Family, choose
-from soakproof.selftest.plots import Plot, toml_text, toy_subject
-from soakproof.selftest.scoring import Seen, score
+from soakproof.selftest import toy
+from soakproof.selftest.needs import fitted, lack, pad
+from soakproof.selftest.panel import PANEL, Defect, Family, Need, choose
+from soakproof.selftest.plots import Plot, toy_subject
+from soakproof.selftest.scoring import Seen, score, skip
+from soakproof.selftest.site import site_of
+from soakproof.selftest.wrapper.call import Kind
+from soakproof.selftest.wrapper.registry import DEFECTS
 from soakproof.stages.repeat import Repeated, Seeded
+from soakproof.toml_text import toml_text
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -37,7 +43,7 @@ def test_the_panel_is_large_and_has_both_families_and_a_control_of_each() -> Non
 
 
 def test_the_programs_know_the_panels_defects() -> None:
-    assert named(Family.WRAPPER) | {"slow"} == wrapper.DEFECTS
+    assert named(Family.WRAPPER) | {"slow"} == DEFECTS
     assert named(Family.CACHE) | {"bad_disk"} == set(toy.DEFECTS)
 
 
@@ -81,6 +87,102 @@ def test_the_campaign_of_each_defect_is_one(defect: Defect) -> None:
 
     schema.check(made, "campaign", defect.name)
     assert made == plot.campaign()
+
+
+# What a target has nothing for.
+
+
+def plain_target(**more: Any) -> dict[str, Any]:
+    operation = {"argv": ["{key}"], "keys": "files", "depends": "key", "answer": "text"}
+    cache = {"directory": "{segment}/.c", "roles": [{"role": "entry", "glob": "e-*"}]}
+    return {"operations": {"check": operation}, "cache": cache} | more
+
+
+def lacks(target: dict[str, Any]) -> dict[str, str]:
+    told = {one.name: lack(one, target, ["check"]) for one in PANEL}
+    return {name: why for name, why in told.items() if why}
+
+
+IN_EVENTS = (Need.TELEMETRY, Need.LOCK_WAITS, Need.LOCK_TIMEOUTS)
+TOLD = {one.name for one in PANEL if {*one.needs} & {*IN_EVENTS}}
+
+
+def test_a_target_without_telemetry_skips_what_lies_in_events_and_nothing_else() -> None:
+    assert 10 == len(TOLD)
+    assert {*TOLD, "never_hits"} == lacks(plain_target()).keys()
+    assert TOLD == lacks(plain_target(hits={"stream": "stderr", "pattern": "hit"})).keys()
+    assert {"the target has no telemetry"} == {lacks(plain_target())[name] for name in TOLD}
+
+
+def test_the_panels_own_target_skips_nothing() -> None:
+    subject = toy_subject()
+
+    assert {""} == {lack(one, subject.target, subject.kinds) for one in PANEL}
+
+
+@pytest.mark.parametrize(
+    ("roles", "skipped"),
+    [
+        ([{"role": "entry", "glob": "*"}], {"leaks"}),
+        ([{"role": "entry", "glob": "*"}, {"role": "rest", "glob": "b"}], {"leaks"}),
+        ([{"role": "database", "glob": "*.db"}], {"grows"}),
+        ([{"role": "one", "glob": "one"}], {"grows"}),
+        ([{"role": "entry", "glob": "??/*"}], set()),
+        ([{"role": "entry", "glob": "a/[ab]*"}], {"grows"}),
+    ],
+)
+def test_what_the_roles_leave_room_for(roles: list[dict[str, str]], skipped: set[str]) -> None:
+    cache = {"directory": "{segment}/.c", "roles": roles, "integrity": ["database"]}
+
+    assert skipped == lacks(plain_target(cache=cache)).keys() - {*TOLD, "never_hits"}
+
+
+def test_a_file_that_grows_plays_a_part() -> None:
+    cache = {"roles": [{"role": "entry", "glob": "??/*"}, {"role": "lock", "glob": "lock"}]}
+
+    assert fnmatch.fnmatchcase(pad(cache), "??/*")
+
+
+def test_half_a_text_may_be_a_wrong_answer_half_a_document_may_not() -> None:
+    truncated = next(one for one in PANEL if one.name == "truncated")
+    target = plain_target()
+    target["operations"]["json"] = target["operations"]["check"] | {"answer": "json"}
+
+    assert ("no_missing_answer",) == fitted(truncated, target, ["json"]).expects
+    assert {"no_missing_answer", "no_wrong_answer"} == set(
+        fitted(truncated, target, ["json", "check"]).expects
+    )
+
+
+def test_what_is_skipped_is_told_apart_and_not_caught() -> None:
+    row = skip(defect("no_lost_event"), "the target has no telemetry").document()
+    document = {"rows": [row], "caught": 0, "defects": 0, "skipped": 1, "controls": 0}
+    document |= {"controls_passed": 0, "seconds": 3.0, "target": "toy"}
+    text = panel_lines(document, width=80, colour=True)
+
+    assert (False, True, None) == (row["caught"], row["skipped"], row["verdict"])
+    assert "planted: skipped, the target has no telemetry" in text
+    assert "\x1b" not in text, "no alarm"
+    assert "0 of 0 defects caught, 1 skipped, 0 of 0 controls passed" in text
+
+
+def test_the_wrapper_is_told_how_each_kind_answers(tmp_path: Path) -> None:
+    target = plain_target(normalise={"rules": [{"pattern": "a", "replace": "b"}]})
+    target["operations"] = {
+        "build": {"argv": ["{op}"], "answer": "file", "answer_file": "{cache}/{op}.out"},
+        "lint": {"argv": ["{key}"], "answer_stream": "stderr", "answer_exit_codes": [0, 99]},
+    }
+    cache = target["cache"]["directory"] = "{scratch}/{run_id}"
+    site = site_of(
+        target, run_id="r", segment=tmp_path / "s", telemetry=tmp_path / "t", scratch=tmp_path / "x"
+    )
+
+    assert (f"{tmp_path}/x/r", f"{tmp_path}/x") == (site["cache"], site["cache_base"]), cache
+    assert Kind("file", f"{tmp_path}/x/r/{{op}}.out", [0], 99, "", names_op=True) == Kind(
+        **site["kinds"]["build"]
+    )
+    assert Kind("stderr", "", [0, 99], 98, "", names_op=False) == Kind(**site["kinds"]["lint"])
+    assert [["a", "b"]] == site["rules"]
 
 
 def test_an_unknown_name_is_named() -> None:

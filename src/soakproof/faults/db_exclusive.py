@@ -11,8 +11,8 @@ from typing import Any, Final
 from soakproof.faults.fault import FaultKind, Say, Site
 from soakproof.faults.hold import SelfHealingHold, hold_databases
 from soakproof.faults.lock_hold import draw
-from soakproof.faults.opening import Openings
 from soakproof.model import FaultPlan, Live
+from soakproof.notices import Notices
 
 __all__ = ["KIND", "DbExclusive"]
 
@@ -22,7 +22,7 @@ class DbExclusive(SelfHealingHold):
 
     def __init__(self, plan: FaultPlan, site: Site, say: Say) -> None:
         super().__init__(plan, site, say)
-        self._openings: Openings | None = None
+        self._openings: Notices | None = None
         self._met: dict[str, Any] = {}
 
     def begin(self, now_ns: int) -> None:
@@ -37,7 +37,7 @@ class DbExclusive(SelfHealingHold):
 
     def in_place(self, now_ns: int) -> None:
         """Watch for who opens them from now on."""
-        self._openings = Openings(self.site.cache_folder, self.names)
+        self._openings = Notices(self.site.cache_folder, self.names)
         super().in_place(now_ns)
 
     def ended(self, live: Live, signal_number: int | None) -> None:

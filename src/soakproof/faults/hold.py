@@ -21,7 +21,8 @@ __all__ = ["Hold", "Midway", "SelfHealingHold", "hold_databases", "hold_lock", "
 _NS_PER_MS: Final = 1_000_000
 
 _AFTER_EFFECT_MS: Final = 60
-"""How much longer is held once a waiter was seen, so that the wait is no blink."""
+"""How much longer is held once a waiter was seen, so that the wait is no blink; a campaign may say
+more, to outlast the waiter's own patience however slow the machine is."""
 
 _SPARE_MS: Final = 10_000
 """By how much the holder's own limit is longer than ours: it only matters when we hang."""
@@ -116,7 +117,8 @@ class Hold(FaultBase):
 class SelfHealingHold(Hold):
     """A hold that is itself the fault, and ends once its effect was seen.
 
-    Parameters: ``hold_ms`` at least, ``max_hold_ms`` at most, even if nobody came.
+    Parameters: ``hold_ms`` at least, ``max_hold_ms`` at most, even if nobody came;
+    ``after_effect_ms``, if given: so long at least once a waiter was seen.
     """
 
     def __init__(self, plan: FaultPlan, site: Site, say: Say) -> None:
@@ -139,7 +141,8 @@ class SelfHealingHold(Hold):
             self.finish("nobody came" if self._effect_ns is None else "longest hold")
         elif self._effect_ns is not None:
             after_ms = (now_ns - self._effect_ns) // _NS_PER_MS
-            if after_ms >= _AFTER_EFFECT_MS and held_ms >= self.plan.params["hold_ms"]:
+            least_ms = self.plan.params.get("after_effect_ms", _AFTER_EFFECT_MS)
+            if after_ms >= least_ms and held_ms >= self.plan.params["hold_ms"]:
                 self.finish("done")
 
     def finish(self, why: str) -> None:

@@ -22,7 +22,9 @@ __all__ = ["KIND", "LockHold", "draw"]
 def draw(params: Mapping[str, Any], dice: random.Random) -> dict[str, Any]:
     """Return how long one hold lasts."""
     low, high = params["hold_ms"]
-    return {"hold_ms": uniform_int(dice, low, high), "max_hold_ms": params["max_hold_ms"]}
+    drawn = {"hold_ms": uniform_int(dice, low, high), "max_hold_ms": params["max_hold_ms"]}
+    more = "after_effect_ms"
+    return {**drawn, **({more: params[more]} if more in params else {})}
 
 
 class LockHold(SelfHealingHold):

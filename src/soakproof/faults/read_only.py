@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from soakproof.faults.fault import FaultKind, Say, Site
 from soakproof.faults.mounting import Mounted, why_not
-from soakproof.faults.opening import Openings
 from soakproof.model import FaultPlan, Live
+from soakproof.notices import Notices
 
 __all__ = ["KIND", "ReadOnly", "draw"]
 
@@ -36,12 +36,12 @@ class ReadOnly(Mounted):
 
     def __init__(self, plan: FaultPlan, site: Site, say: Say) -> None:
         super().__init__(plan, site, say)
-        self._openings: Openings | None = None
+        self._openings: Notices | None = None
         self._met: dict[str, Any] = {}
 
     def in_place(self) -> dict[str, Any]:
         """Say what the kernel says."""
-        self._openings = Openings(self.site.cache_folder)
+        self._openings = Notices(self.site.cache_folder)
         return {"read_only": self._read_only()}
 
     def ended(self, live: Live, signal_number: int | None) -> None:

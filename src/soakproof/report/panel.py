@@ -33,12 +33,15 @@ def panel_lines(document: Mapping[str, Any], *, width: int, colour: bool) -> str
     lines = [_line(_HEADS, widths)]
     for row, cells in zip(document["rows"], rows, strict=True):
         line = _line(cells, widths)
-        lines.append(line if row["caught"] or not colour else f"{_RED}{line}{_PLAIN}")
+        plain = row["caught"] or _skipped(row) or not colour
+        lines.append(line if plain else f"{_RED}{line}{_PLAIN}")
     lines.append("")
     for row in document["rows"]:
         if not row["caught"]:
-            text = f"{row['name']}: {row['why']}"
+            text = f"{row['name']}: {'skipped, ' * _skipped(row)}{row['why']}"
             lines += textwrap.wrap(text, max(width, 40), subsequent_indent="  ")
+    if wanted := document.get("add_to_gate"):
+        lines += ["", "To catch what it has no criterion for, add to the gate:", "", wanted]
     return "\n".join([*lines, _sum(document)])
 
 
@@ -48,14 +51,20 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         _word(row),
         row["name"],
         " or ".join(row["expects"]) or "nothing",
-        ", ".join(row["seen"]) or str(row["verdict"] or "no verdict"),
+        "-" if _skipped(row) else ", ".join(row["seen"]) or str(row["verdict"] or "no verdict"),
         "all" if planted is None else str(planted),
         "-" if until is None else f"{until} of {row['ops']}",
         f"{row['seconds']:.1f}",
     )
 
 
+def _skipped(row: Mapping[str, Any]) -> bool:
+    return bool(row.get("skipped"))  # older scores do not say
+
+
 def _word(row: Mapping[str, Any]) -> str:
+    if _skipped(row):
+        return "skipped"
     if row["expects"]:
         return "caught" if row["caught"] else "MISSED"
     return "passed" if row["caught"] else "ALARM"
@@ -68,8 +77,9 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _sum(document: Mapping[str, Any]) -> str:
+    skipped = f"{document['skipped']} skipped, " if document.get("skipped") else ""
     return (
-        f"{document['caught']} of {document['defects']} defects caught, "
+        f"{document['caught']} of {document['defects']} defects caught, {skipped}"
         f"{document['controls_passed']} of {document['controls']} controls passed, "
         f"{document['seconds']:.0f} s, target {document['target']}"
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["PANEL", "SOUND", "Defect", "Family", "choose"]
+__all__ = ["PANEL", "SOUND", "Defect", "Family", "Need", "choose"]
 
 
 SOUND: Final = "sound"
@@ -23,6 +23,25 @@ class Family(enum.StrEnum):
     """In a small cache that comes with the panel."""
 
 
+class Need(enum.StrEnum):
+    """What a defect needs of the target around which it is planted."""
+
+    TELEMETRY = "telemetry"
+    """It lies in the events that the target tells."""
+    LOCK_WAITS = "lock_waits"
+    """It lies in the events of waiting for a lock."""
+    LOCK_TIMEOUTS = "lock_timeouts"
+    """It lies in the events of giving up on a lock."""
+    HITS = "hits"
+    """It changes hits, so somebody has to see them."""
+    LEFTOVERS = "leftovers"
+    """A file in the cache's folder that plays no part."""
+    PART = "part"
+    """A file in the cache's folder that plays a part and is no database."""
+    STDERR = "stderr"
+    """It mutters there, so no answer may be printed there."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defect:
     """One planted defect, or a control.
@@ -36,6 +55,8 @@ class Defect:
         faults: kinds of faults that the soak keeps of its campaign; ``None``: all.
         edits: kinds of edits in place of the campaign's; ``None``: those.
         deadline_ms: of an operation, in place of the campaign's.
+        needs: what it needs of the target; where that is not there, it is skipped.
+        expects_of_text: in place of ``expects`` where an answer is not JSON.
     """
 
     name: str
@@ -46,6 +67,8 @@ class Defect:
     faults: tuple[str, ...] | None = ("lock_hold",)
     edits: tuple[str, ...] | None = None
     deadline_ms: int | None = None
+    needs: tuple[Need, ...] = ()
+    expects_of_text: tuple[str, ...] = ()
 
     @property
     def control(self) -> bool:
@@ -63,7 +86,13 @@ _INDETERMINATE: Final = "no_indeterminate_operation"
 
 
 def _wrapped(
-    name: str, about: str, *expects: str, beside: tuple[str, ...] = (), **more: int
+    name: str,
+    about: str,
+    *expects: str,
+    beside: tuple[str, ...] = (),
+    deadline_ms: int | None = None,
+    needs: Need | None = None,
+    of_text: tuple[str, ...] = (),
 ) -> Defect:
     return Defect(
         name=name,
@@ -71,7 +100,9 @@ def _wrapped(
         about=about,
         expects=expects,
         beside=beside,
-        deadline_ms=more.get("deadline_ms"),
+        deadline_ms=deadline_ms,
+        needs=() if needs is None else (needs,),
+        expects_of_text=of_text,
     )
 
 
@@ -85,6 +116,16 @@ def _cache(
     return Defect(
         name=name, family=Family.CACHE, about=about, expects=expects, beside=beside, edits=edits
     )
+
+
+def _told(
+    name: str,
+    about: str,
+    *expects: str,
+    beside: tuple[str, ...] = (),
+    needs: Need = Need.TELEMETRY,
+) -> Defect:
+    return _wrapped(name, about, *expects, beside=beside, needs=needs)
 
 
 _ANSWERS: Final = (
@@ -108,7 +149,13 @@ _ANSWERS: Final = (
         "no_stale_answer",
         beside=_BROKEN,
     ),
-    _wrapped("truncated", "drops half of an answer", "no_missing_answer", beside=_BROKEN),
+    _wrapped(
+        "truncated",
+        "drops half of an answer",
+        "no_missing_answer",
+        beside=_BROKEN,
+        of_text=("no_missing_answer", "no_wrong_answer"),
+    ),
     _wrapped("nothing", "exits 0 with nothing", "no_missing_answer", beside=_BROKEN),
     _wrapped("fails", "refuses one call in five", "no_missing_answer", beside=_BROKEN),
     _wrapped("crashes", "crashes with a traceback", "no_crashed_operation", beside=_BROKEN),
@@ -125,31 +172,47 @@ _ANSWERS: Final = (
         beside=(_INDETERMINATE, *_BROKEN),
         deadline_ms=3000,
     ),
-    _wrapped("mutters", "answers beside a swallowed traceback", "no_alarming_stderr"),
+    _wrapped(
+        "mutters",
+        "answers beside a swallowed traceback",
+        "no_alarming_stderr",
+        needs=Need.STDERR,
+    ),
 )
 
 _LEFTOVERS: Final = (
-    _wrapped("leaks", "leaves files in the cache's folder", "no_leftovers"),
-    _wrapped("grows", "lets a file of the cache grow with every call", "bounded_growth"),
+    _wrapped("leaks", "leaves files in the cache's folder", "no_leftovers", needs=Need.LEFTOVERS),
+    _wrapped(
+        "grows",
+        "lets a file of the cache grow with every call",
+        "bounded_growth",
+        needs=Need.PART,
+    ),
     _wrapped("stray", "leaves a process behind", "no_process_left"),
 )
 
 _CLAIMS: Final = (
-    _wrapped("loses", "loses telemetry events", "no_lost_event"),
-    _wrapped("silent", "tells nothing of some operations", "no_silent_operation"),
-    _wrapped("tears", "writes half a line", "no_unreadable_line", beside=("no_lost_event",)),
-    _wrapped("doubles", "tells an event twice", "no_duplicate_event"),
-    _wrapped("invents", "tells of an operation that nobody asked for", "no_orphan_event"),
-    _wrapped("foreign_run", "names another run", "no_foreign_run", beside=("no_lost_event",)),
-    _wrapped("false_hits", "claims hits it never had", "no_contradiction"),
-    _wrapped("hides_writes", "tells of no write", "cold_writes", beside=("no_contradiction",)),
-    _wrapped("hides_waits", "tells of no wait for the lock", "lock_wait"),
-    _wrapped("gives_up_locks", "does not get the lock in time", "lock_timeout"),
+    _told("loses", "loses telemetry events", "no_lost_event"),
+    _told("silent", "tells nothing of some operations", "no_silent_operation"),
+    _told("tears", "writes half a line", "no_unreadable_line", beside=("no_lost_event",)),
+    _told("doubles", "tells an event twice", "no_duplicate_event"),
+    _told("invents", "tells of an operation that nobody asked for", "no_orphan_event"),
+    _told("foreign_run", "names another run", "no_foreign_run", beside=("no_lost_event",)),
+    _told("false_hits", "claims hits it never had", "no_contradiction"),
+    _told("hides_writes", "tells of no write", "cold_writes", beside=("no_contradiction",)),
+    _told("hides_waits", "tells of no wait for the lock", "lock_wait", needs=Need.LOCK_WAITS),
+    _told(
+        "gives_up_locks",
+        "does not get the lock in time",
+        "lock_timeout",
+        needs=Need.LOCK_TIMEOUTS,
+    ),
     Defect(
         name="never_hits",
         family=Family.WRAPPER,
         about="never hits: its cache is always empty",
         expects=("warm_hits",),
+        needs=(Need.HITS,),
         faults=(),  # nobody would come to a lock that is held
     ),
 )

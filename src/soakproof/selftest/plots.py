@@ -6,7 +6,6 @@ The campaign's target, gate, mix, edits and seed stay; what is smaller is said i
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import tomllib
@@ -16,10 +15,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from soakproof.rundir import write_bytes
+from soakproof.rundir import RunDir, write_bytes, write_json
 from soakproof.selftest.panel import SOUND, Defect, Family
+from soakproof.selftest.site import site_of
+from soakproof.selftest.wrapper.call import VARIABLES
+from soakproof.toml_text import toml_text
 
-__all__ = ["RUN_ID", "Plot", "Subject", "toml_text", "toy_subject"]
+__all__ = ["RUN_ID", "Plot", "Subject", "toy_subject"]
 
 RUN_ID: Final = "soak"
 """The one run of such a project."""
@@ -49,6 +51,11 @@ class Subject:
     target: Mapping[str, Any]
     gate: bytes
     command: Sequence[str]
+
+    @property
+    def kinds(self) -> list[str]:
+        """The operations that are asked."""
+        return list(self.campaign["workload"]["mix"])
 
 
 def toy_subject() -> Subject:
@@ -105,11 +112,10 @@ class Plot:
         (self.root / "_ctx" / "oracle").symlink_to(oracle, target_is_directory=True)
         folder = self.root / "eval"
         write_bytes(self.campaign_path, toml_text(self.campaign()).encode())
-        target = {**self.subject.target, "command": self.own_command(), "anchors": []}
-        write_bytes(folder / "targets" / f"{_NAME}.toml", toml_text(target).encode())
+        write_bytes(folder / "targets" / f"{_NAME}.toml", toml_text(self.target()).encode())
         write_bytes(folder / "gates" / f"{_NAME}.toml", self.subject.gate)
         if self.defect.family is Family.WRAPPER:
-            write_bytes(self.state / "site", self.site().encode())
+            write_json(self.state / "site.json", self.site())
 
     def campaign(self) -> dict[str, Any]:
         """Return the campaign, made small enough for this defect."""
@@ -143,64 +149,38 @@ class Plot:
         """Return the command that takes the place of the target's own, if one does."""
         if self.defect.family is not Family.WRAPPER:
             return None
-        wrapper = str(_HOME / "wrapper.py")
+        wrapper = str(_HOME / "wrapper" / "__main__.py")
         return [
             *(sys.executable, "-I", "-S", wrapper, self.defect.name, str(self.state), "--"),
             *self.subject.command,
         ]
 
-    def site(self) -> str:
-        """Return what the wrapper is told of the run: a name, a tab and a value a line."""
-        target, run = self.subject.target, self.run_path
-        places = {"{segment}": str(run / "segment"), "{telemetry}": str(run / "telemetry")}
-        places["{run_id}"] = RUN_ID
-        cache = target["cache"]["directory"]
-        for name, place in places.items():
-            cache = cache.replace(name, place)
-        environment = target.get("environment", {})
-        variables = [name for name, value in environment.items() if "{op}" in value]
-        names = target["telemetry"]
-        told = {
-            "op_variable": variables[0] if variables else "",
-            "segment": places["{segment}"],
-            "telemetry": places["{telemetry}"],
-            "cache": cache,
-            "pad": _pad(target["cache"]),
-            "miss": names["miss"],
-            "hit": names["hit"],
-            "write": names["write"],
-            "lock_wait": " ".join(names["lock_wait"]),
-            "lock_timeout": " ".join(names["lock_timeout"]),
-        }
-        return "".join(f"{name}\t{value}\n" for name, value in told.items())
+    def site(self) -> dict[str, Any]:
+        """Return what the wrapper is told of the run."""
+        run = RunDir(self.run_path)
+        return site_of(
+            self.subject.target,
+            run_id=RUN_ID,
+            segment=run.segment,
+            telemetry=run.telemetry,
+            scratch=run.target_scratch,
+        )
+
+    def target(self) -> dict[str, Any]:
+        """Return the target: its own command, and for the wrapper which operation a call is."""
+        target = {**self.subject.target, "command": self.own_command(), "anchors": []}
+        if self.defect.family is Family.WRAPPER:
+            target["environment"] = {**target.get("environment", {}), **VARIABLES}
+        return target
 
     def _all_faults(self, campaign: Mapping[str, Any]) -> int:
-        """Return so many operations that every fault has an episode."""
+        """Return so many operations that every fault has an episode, and every floor is reached."""
+        floors = [one["floor"] for one in tomllib.loads(self.subject.gate.decode())["criteria"]]
+        least: int = max(_OPS, min(campaign["defaults"]["ops"], 2 * max(floors, default=0)))
         shape = campaign.get("episodes")
         if shape is None:
-            return _OPS
+            return least
         calm = shape["warm_share"] + campaign["workload"]["cold_share"]
         one = shape["asks"] + 2 * shape["after_keys"]
         needed: int = math.ceil((len(campaign["faults"]) + 1) * one / (1 - calm))
-        return max(_OPS, needed)
-
-
-def _pad(cache: Mapping[str, Any]) -> str:
-    """Return the name of a file that plays a known part and is no database; or nothing."""
-    rules = reversed(cache["roles"])
-    globs = (rule["glob"] for rule in rules if rule["role"] not in cache.get("integrity", ()))
-    return next((glob.replace("*", "soakproof_pad") for glob in globs if "*" in glob), "")
-
-
-def toml_text(document: Mapping[str, Any]) -> str:
-    """Return plain data as TOML: one line a key, what is nested inline."""
-    return "".join(f"{json.dumps(key)} = {_value(value)}\n" for key, value in document.items())
-
-
-def _value(value: object) -> str:
-    if isinstance(value, Mapping):
-        inner = ", ".join(f"{json.dumps(key)} = {_value(one)}" for key, one in value.items())
-        return f"{{ {inner} }}" if inner else "{}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
-    return json.dumps(value, ensure_ascii=False)
+        return max(least, needed)

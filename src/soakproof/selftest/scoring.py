@@ -9,7 +9,7 @@ from typing import Any, Final
 from soakproof.model import Verdict
 from soakproof.selftest.panel import Defect
 
-__all__ = ["Score", "Seen", "score"]
+__all__ = ["Score", "Seen", "score", "skip"]
 
 _ANSWERS: Final = frozenset(
     f"no_{what}" for what in ("stale_answer", "wrong_answer", "missing_answer", "crashed_operation")
@@ -47,9 +47,11 @@ class Score:
         expects: criteria of which one must be FAIL; none: a control.
         beside: criteria that may be.
         caught: whether the verdict was what it has to be, for its reason.
+        skipped: whether it was not planted, because the target lacks what it needs.
+        lacking: criteria that the gate does not have, so that it could not be caught.
         verdict: of the soak; ``None``: it has none.
         seen: criteria that are FAIL.
-        why: what was observed, or why it was missed.
+        why: what was observed, or why it was missed or skipped.
         ops: operations of the soak.
         planted: how many of them got the defect; ``None``: it is in the cache, and in all.
         ops_until_caught: operations until the first one that shows it.
@@ -62,6 +64,8 @@ class Score:
     expects: list[str]
     beside: list[str]
     caught: bool
+    skipped: bool
+    lacking: list[str]
     verdict: str | None
     seen: list[str]
     why: str
@@ -91,6 +95,8 @@ def score(defect: Defect, seen: Seen) -> Score:
         expects=list(defect.expects),
         beside=list(defect.beside),
         caught=caught,
+        skipped=False,
+        lacking=_lacking(defect, criteria),
         verdict=None if seen.verdict is None else seen.verdict["verdict"],
         seen=red,
         why=problem or _observed(defect, criteria),
@@ -99,6 +105,34 @@ def score(defect: Defect, seen: Seen) -> Score:
         ops_until_caught=(until or total) if caught and not defect.control else None,
         seconds=round(seen.seconds, 1),
     )
+
+
+def skip(defect: Defect, why: str) -> Score:
+    """Return the row of a defect that was not planted: neither caught nor missed."""
+    return Score(
+        name=defect.name,
+        family=defect.family.value,
+        about=defect.about,
+        expects=list(defect.expects),
+        beside=list(defect.beside),
+        caught=False,
+        skipped=True,
+        lacking=[],
+        verdict=None,
+        seen=[],
+        why=why,
+        ops=None,
+        planted=0,
+        ops_until_caught=None,
+        seconds=0.0,
+    )
+
+
+def _lacking(defect: Defect, criteria: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what the gate needs to catch it; nothing where it has one of the criteria."""
+    if not criteria or set(defect.expects) & criteria.keys():
+        return []
+    return list(defect.expects)
 
 
 def _problem(
@@ -110,7 +144,7 @@ def _problem(
     if defect.control:
         bad = [one for one in criteria.values() if one["verdict"] != Verdict.PASS]
         return "; ".join(f"{one['id']} is {one['verdict']}: {one['reason']}" for one in bad)
-    if not set(defect.expects) & criteria.keys():
+    if _lacking(defect, criteria):
         return f"the gate has no criterion {' or '.join(defect.expects)}"
     if defect.family == "wrapper" and not seen.planted:
         return "it never came to it: no call got the defect"

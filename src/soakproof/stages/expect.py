@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,27 @@ def expect(project: Project, run_dir: RunDir) -> Asked:
     answers, ran = _ask_all(oracle, sources, wanted, scopes, run_dir.scratch / "oracle")
     lines = b"".join(as_json(one, compact=True) for one in answers)
     write_bytes(run_dir.expected, lines)
+    if doubt := _doubt(plan["target"], answers):
+        sys.stderr.write(f"note: {doubt}\n")
     return Asked(run_dir.expected, len(answers), ran, len(wanted) - len(answers))
+
+
+def _doubt(target: Mapping[str, Any], answers: Sequence[Expected]) -> str:
+    """Return, in words, that the tool without its cache mostly refused; empty: it did not."""
+    operations = target["operations"]
+    refused = [
+        one
+        for one in answers
+        if one.exit_code not in operations[one.kind].get("answer_exit_codes", (0,))
+    ]
+    if len(refused) * 2 <= len(answers):
+        return ""
+    first = refused[0]
+    return (
+        f"without its cache the tool refused {len(refused)} of {len(answers)} questions, the first "
+        f"({first.kind} {first.key}) with exit code {first.exit_code}; does `depends` in the "
+        "target's file name every file that an answer needs?"
+    )
 
 
 def _wanted(plan: Mapping[str, Any], run_dir: RunDir) -> dict[Question, Mapping[str, str]]:

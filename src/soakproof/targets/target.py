@@ -160,7 +160,7 @@ class Target:
         if operation is not None:
             file = self.places.segment / self._key_file(operation)
             filled = filled.replace("{file}", str(file)).replace("{op}", operation.op_id)
-            filled = filled.replace("{key}", operation.key)
+            filled = filled.replace("{kind}", operation.kind).replace("{key}", operation.key)
         return filled
 
     def _key_file(self, operation: Operation) -> str:

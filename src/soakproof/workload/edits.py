@@ -18,6 +18,7 @@ from typing import Any, Final
 from soakproof.dice import stream, uniform_int
 from soakproof.errors import SoakError
 from soakproof.model import ABSENT, EditPlan, Operation
+from soakproof.notices import READ, Notices
 from soakproof.workload.episodes import NEW_MODULE
 from soakproof.workload.ground import Ground
 
@@ -42,6 +43,7 @@ EDIT_KINDS: Final[Mapping[str, str]] = {
     NEW_MODULE: "a module made that was not there",
     "other_file": "another file of the same package changed",
     "midway": "an operation stopped in the middle, new content moved over, the operation continued",
+    "after_read": "new content, and new content again just after an operation has read it, stopped",
     "clock_back": "new content with a time stamp of a month ago",
     "clock_forward": "new content with a time stamp of a month ahead",
 }
@@ -66,6 +68,7 @@ class _Wait:
 
     answers: int = 0
     pause_ms: int = 0
+    read: Notices | None = None
 
 
 class Editor:
@@ -100,6 +103,7 @@ class Editor:
         self._path = segment / plan.path
         self._step = 0
         self._answers = 0
+        self._was_read = False
         self._wait = _Wait()
         self._since_ns = 0
         self._steps = self._steps_of()
@@ -113,11 +117,21 @@ class Editor:
             return
         self._advance(now_ns)
 
+    def joined(self, operation: Operation, send: Callable[[signal.Signals], bool]) -> None:
+        """Another operation was started; the one that asks our key now is the one to be met."""
+        if operation.key == self.plan.key:
+            self._send = send
+
     def answered(self, operation: Operation, invoked_ns: int) -> None:
         """An operation ended; one that asked our key after the last step may be waited for."""
         if invoked_ns < self._since_ns:
             return
         self._answers += self._ground.concerns(self.plan.key, operation)
+
+    @property
+    def hurries(self) -> bool:
+        """Whether the next step is due in the very moment that something happens."""
+        return not self.done and self._wait.read is not None
 
     def finish(self, now_ns: int) -> None:
         """Take all steps that are left: the episode ends with the edit complete."""
@@ -126,6 +140,9 @@ class Editor:
 
     def _due(self, now_ns: int) -> bool:
         waited_ms = (now_ns - self._since_ns) // _NS_PER_MS
+        if self._wait.read is not None:
+            self._was_read = bool(self._wait.read.seen())
+            return self._was_read or waited_ms >= _LONGEST_WAIT_MS
         if self._wait.answers:
             return self._answers >= self._wait.answers or waited_ms >= _LONGEST_WAIT_MS
         return waited_ms >= self._wait.pause_ms
@@ -148,6 +165,7 @@ class Editor:
             "touch": self._touch,
             "slow_write": self._slow_write,
             "midway": self._midway,
+            "after_read": self._after_read,
         }
         yield from kinds.get(self.plan.kind, self._rename_over)()
 
@@ -156,7 +174,7 @@ class Editor:
         yield _Wait()
 
     def _same_stat(self) -> Iterator[_Wait]:
-        self._replace(self._changed(0))
+        self._replace(self._changed(0, same_form=True))
         yield _Wait(answers=1)
         before = self._path.stat()
         old, new = self._read(), self._changed(1)
@@ -204,6 +222,23 @@ class Editor:
         finally:
             if stopped:
                 self._send(signal.SIGCONT)
+
+    def _after_read(self) -> Iterator[_Wait]:
+        self._replace(
+            self._changed(0, same_form=True)
+        )  # so that the next operation cannot do without reading it
+        read = Notices(self._path.parent, [self._path.name], READ)
+        try:
+            yield _Wait(read=read)
+        finally:
+            read.close()
+        stopped = self._was_read and self._send(signal.SIGSTOP)
+        try:
+            self._replace(self._changed(1), stopped_an_operation=stopped)
+        finally:
+            if stopped:
+                self._send(signal.SIGCONT)
+        yield _Wait()
 
     # The steps.
 
@@ -258,12 +293,12 @@ class Editor:
     def _read(self) -> bytes:
         return self._path.read_bytes()
 
-    def _changed(self, turn: int) -> bytes:
+    def _changed(self, turn: int, *, same_form: bool = False) -> bytes:
         """Return the file with a change of ours, another for each edit and turn."""
         language = self._ground.language
         new = language.new_text.encode()
         content = self._read() if self._path.exists() else new
-        return language.changed(content, self.plan.params["mark"] + turn)
+        return language.changed(content, self.plan.params["mark"] + turn, same_form=same_form)
 
 
 class _Told:

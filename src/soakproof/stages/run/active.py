@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ __all__ = ["Active", "Editing"]
 
 _TICK_MS: Final = 10
 """While a fault or an edit is under way: it looks, and goes on, in steps of this."""
+
+_HURRIED_MS: Final = 1
+"""While an edit waits for the moment in which a file has been read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +99,17 @@ class Active:
         for fault in self._faults:
             if not fault.done and _meets(fault.plan, live.operation):
                 fault.started(live)
+        for editor in self._editors:
+            editor.joined(live.operation, live.send)
         editing = self._editing
         plan = editing.planned(live.operation, self._edit_count)
         if plan is not None:
             self._edit_count += 1
             say = self._edit_sayer(plan)
             place = (self._site.segment, editing.ground, editing.versions)
-            self._editors.append(Editor(plan, *place, say, live.send))
+            editor = Editor(plan, *place, say, live.send)
+            self._editors.append(editor)
+            editor.tick(time.monotonic_ns())  # what it waits for may come at once
 
     def ended(self, live: Live, signal_number: int | None) -> None:
         """An operation has ended."""
@@ -119,6 +127,8 @@ class Active:
             editor.tick(now_ns)
         self._faults = [fault for fault in self._faults if not fault.done]
         self._editors = [editor for editor in self._editors if not editor.done]
+        if any(editor.hurries for editor in self._editors):
+            return _HURRIED_MS
         return _TICK_MS if self._faults or self._editors else None
 
     def settle(self, now_ns: int, episode: int | None) -> None:
