@@ -22,7 +22,7 @@ def test_the_table_says_who_noticed_what_and_replaces_only_itself(tmp_path: Path
     text = (ROOT / "docs" / "performance.md").read_text("utf-8")
     begin, end = re.findall(r"<!-- (?:begin|end): written by nox -s counting.*-->", text)
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n", "utf-8")
+    page.write_text(f"before\n{begin}\nfrom last year\n{end}\nafter\n", "utf-8")
 
     argv = [sys.executable, str(SCRIPT), "--events", "3000", "--rounds", "1", "--page", str(page)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -39,5 +39,5 @@ def test_the_table_says_who_noticed_what_and_replaces_only_itself(tmp_path: Path
     after = page.read_text("utf-8")
     assert after.startswith(f"before\n{begin}\n")
     assert after.endswith(f"{end}\nafter\n")
-    assert "old" not in after
+    assert "from last year" not in after
     assert done.stdout.strip() in after
