@@ -124,7 +124,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(default=False, requires=["wheels"], tags=["check"])
 def slow(session: nox.Session) -> None:
     """Test what takes whole soaks: faults, any target, libraries, campaigns, the deep tier."""
-    install_wheels(session, *nox.project.dependency_groups(PYPROJECT, "test"))
+    install_wheels(session, *nox.project.dependency_groups(PYPROJECT, "slow"))
     session.run("pytest", "-n", "2", "-m", "slow", "tests", *session.posargs)
 
 
@@ -190,6 +190,15 @@ def bench(session: nox.Session) -> None:
     page = HERE / "docs" / "performance.md"
     with session.chdir("packages/trifecta/bench"):
         session.run("python", "-m", "speed", "--page", str(page), *session.posargs)
+
+
+@nox.session(default=False, requires=["wheels"], tags=["bench"], venv_backend="virtualenv")
+def counting(session: nox.Session) -> None:
+    """Measure `soakproof tally` beside a json loop, jq, DuckDB, Polars (after --: --rounds 3)."""
+    install_wheels(session, *nox.project.dependency_groups(PYPROJECT, "counting"))
+    page = HERE / "docs" / "performance.md"
+    script = "eval/scripts/tally_speed.py"
+    session.run("python", script, "--page", str(page), *session.posargs)
 
 
 @nox.session(default=False, requires=["wheels"], tags=["bench"], venv_backend="virtualenv")

@@ -6,6 +6,7 @@ Results go to standard output, talk to standard error.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ class Argument:
         help: what it says.
         choices: all that it may be; empty: anything.
         optional: it may be left out.
+        many: there may be several, or none; a command gets them as a shell would write them.
     """
 
     commands: frozenset[str]
@@ -53,6 +55,7 @@ class Argument:
     help: str
     choices: tuple[str, ...] = ()
     optional: bool = False
+    many: bool = False
 
 
 _PLANNING: Final = frozenset({"all", "clean"})
@@ -63,7 +66,7 @@ _CAMPAIGN: Final = frozenset({"campaign"})
 _SHRINK: Final = frozenset({"shrink"})
 _DEEP: Final = frozenset({"deep"})
 _WORKING: Final = frozenset(
-    {"anchors", "run", "expect", "extract", "gate", "report", "record", "history"}
+    {"anchors", "run", "expect", "extract", "gate", "report", "record", "history", "tally"}
 )
 _READING: Final = frozenset({"history"})
 
@@ -81,17 +84,18 @@ FLAGS: Final = {
         _PLANNING | _MANY | _DEEP, "CMD", "soak this command in place of the target's own"
     ),
     "run_id": Flag(
-        _PLANNING | _WORKING | {"open", "replay"},
+        _PLANNING | _WORKING | {"open", "follow", "replay"},
         "ID",
         "name of the run (environment: RUN_ID; default: new, or latest)",
-        bare=frozenset({"open"}),
+        bare=frozenset({"open", "follow"}),
     ),
     "gate": Flag(_PLANNING | _MANY | {"gate"}, "FILE", "gate file in place of the campaign's"),
     "in": Flag(frozenset({"gate"}), "FILE", "judge this metrics file; writes no verdict.json"),
     "out": Flag(
-        frozenset({"extract", "point", "shrink"}),
+        frozenset({"extract", "point", "shrink", "tally"}),
         "FILE",
-        "publish the metrics here, not in _ctx/metrics/; of point: its result; of shrink: the case",
+        "publish the metrics here, not in _ctx/metrics/; of point: its result; of shrink: the "
+        "case; of tally: the counts",
     ),
     "faults": Flag(_PLANNING, "KINDS", "only these of the campaign's faults: kill+lock_hold"),
     "key": Flag(_READING, "KEY", "only lines about this module or query"),
@@ -131,14 +135,18 @@ FLAGS: Final = {
     "only": Flag(_PANEL, "NAMES", "these of the panel, with commas between"),
     "promises": Flag(frozenset({"matrix"}), "NAMES", "these promises, with commas between"),
     "jobs": Flag(
-        _MANY | _SHRINK | _DEEP | {"matrix"},
+        _MANY | _SHRINK | _DEEP | {"matrix", "tally"},
         "N",
-        "soaks or points at once (default: 1; of selftest and deep: one a processor)",
+        "soaks, points or processes at once (default: one a processor; of repeat, campaign, "
+        "shrink, matrix: 1)",
     ),
     "scan": Flag(_DEEP, "NAME", "only this: calibration, kill, error, short, stop or crash"),
     "point": Flag(_DEEP, "N", "only this point of the scan, to see it again"),
     "max_points": Flag(
         _DEEP, "N", "at most so many points of a scan; what is cut off makes it UNKNOWN"
+    ),
+    "to": Flag(
+        frozenset({"export"}), "FILE", "where the tables go: a name in .parquet, .csv or .duckdb"
     ),
     "json": Flag(frozenset(COMMANDS), None, "print the results as JSON, for machines"),
 }
@@ -153,7 +161,7 @@ ARGUMENTS: Final = {
         frozenset({"conform"}), "CMD", "command line of a worker, in one pair of quotes"
     ),
     "run": Argument(
-        frozenset({"replay", "shrink"}),
+        frozenset({"replay", "shrink", "export"}),
         "RUN",
         "id or folder of an earlier run; of replay: or a case",
     ),
@@ -162,6 +170,12 @@ ARGUMENTS: Final = {
     "action": Argument(frozenset({"workorder"}), "ACTION", "status", choices=("status",)),
     "folder": Argument(
         frozenset({"init"}), "DIR", "the project's folder (default: this one)", optional=True
+    ),
+    "files": Argument(
+        frozenset({"tally"}),
+        "FILES",
+        "files of lines, also gzip and zstd, or patterns of them (default: those of a run)",
+        many=True,
     ),
     "order": Argument(frozenset({"workorder"}), "ID", "a work order (default: all)", optional=True),
 }
@@ -188,7 +202,7 @@ def parser() -> argparse.ArgumentParser:
                     metavar=argument.metavar,
                     help=argument.help,
                     choices=argument.choices or None,
-                    nargs="?" if argument.optional else None,
+                    nargs="*" if argument.many else "?" if argument.optional else None,
                 )
         for flag, spec in FLAGS.items():
             if name not in spec.commands:
@@ -211,8 +225,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the process's exit code."""
     given = vars(parser().parse_args(argv))
     command = COMMANDS[given.pop("command")]
-    given = {name: " ".join(x) if isinstance(x, list) else x for name, x in given.items()}
+    given = {name: _one_text(name, x) for name, x in given.items()}
     return guarded(lambda: command(given))
+
+
+def _one_text(name: str, value: str | list[str] | None) -> str | None:
+    if not isinstance(value, list):
+        return value
+    return shlex.join(value) if name in ARGUMENTS else " ".join(value)
 
 
 def entry() -> None:

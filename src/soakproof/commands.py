@@ -259,6 +259,57 @@ def history(flags: Flags) -> int:
     return 0
 
 
+def tally(flags: Flags) -> int:
+    """Count lines of history and telemetry, however many; exit 10 where one cannot be read."""
+    from soakproof.bulk.document import exit_code, lines
+    from soakproof.stages.tally import tally as stage
+    from soakproof.stages.tally import tally_run
+
+    jobs, out = flags.get("jobs"), Path(given) if (given := flags.get("out")) else None
+    if files := shlex.split(flags.get("files") or ""):
+        if flags.get("run_id"):
+            raise UsageError("tally: expected files or --run-id, found both; leave one of them out")
+        told = stage(files, jobs, out)
+    else:
+        project, run_dir = _opened(flags)
+        told = tally_run(project, run_dir, jobs, out)
+    _print(flags, told, lines(told))
+    return exit_code(told)
+
+
+def follow(flags: Flags) -> int:
+    """Watch a run while it lasts, and warn of anomalies as they come; exit 10 if there were any."""
+    from soakproof.checks.anomalies import Anomaly
+    from soakproof.stages.follow import Followed
+    from soakproof.stages.follow import follow as stage
+
+    def tell(anomaly: Anomaly) -> None:
+        shown = as_json(anomaly, compact=True).decode() if flags.get("json") else anomaly.line()
+        print(shown.rstrip("\n"), flush=True)
+
+    _, run_dir = _opened(flags)
+    seen = Followed()
+    try:
+        _whisper(f"following {run_dir.run_id} until it ends, or Ctrl-C")
+        stage(run_dir, tell, seen)
+    finally:
+        _whisper(seen.line())
+    return seen.exit_code
+
+
+def export(flags: Flags) -> int:
+    """Write a run's operations, faults, samples and telemetry as tables: Parquet, CSV, DuckDB."""
+    from soakproof.stages.export import export as stage
+    from soakproof.stages.replay import find_run
+
+    if not flags.get("to"):
+        raise UsageError("--to: expected the file that takes the tables, found nothing")
+    project = Project.find()
+    written = stage(find_run(project, str(flags["run"])), Path(str(flags["to"])))
+    _tell(flags, {path.name: str(path) for path in written})
+    return 0
+
+
 def selftest(flags: Flags) -> int:
     """Soak planted defects; ends with 10 unless each is caught, for its reason."""
     from soakproof.report.panel import panel_lines, row_line
@@ -426,6 +477,9 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "report": report,
     "record": record,
     "history": history,
+    "tally": tally,
+    "follow": follow,
+    "export": export,
     "selftest": selftest,
     "matrix": matrix,
     "deep": deep,

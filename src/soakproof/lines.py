@@ -8,17 +8,27 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
 from soakproof.model import Expected, HistoryLine, Sample, TelemetryEvent
 from soakproof.rundir import read_lines
 
-__all__ = ["BadLine", "decode_expected", "decode_history", "decode_samples", "decode_telemetry"]
+__all__ = [
+    "BadLine",
+    "LineDecoder",
+    "decode_expected",
+    "decode_history",
+    "decode_samples",
+    "decode_telemetry",
+    "line_decoder",
+    "strict_struct",
+    "why_unreadable",
+]
 
 T = TypeVar("T")
 
@@ -36,6 +46,10 @@ class BadLine:
 
     line: int
     reason: str
+
+
+LineDecoder: TypeAlias = Callable[[int, bytes, bool], T | BadLine]
+"""Number, bytes without the end, whether it ended → what the line says, or why it says nothing."""
 
 
 def decode_history(path: Path) -> Iterator[HistoryLine | BadLine]:
@@ -58,34 +72,58 @@ def decode_samples(path: Path) -> Iterator[Sample | BadLine]:
     return _decode(path, Sample)
 
 
-def _decode(path: Path, kind: type[T]) -> Iterator[T | BadLine]:
-    decoder, strict = msgspec.json.Decoder(kind), _strict(kind)
-    for number, line, whole in read_lines(path):
+def line_decoder(kind: type[T]) -> LineDecoder[T]:
+    """Return what decodes a line of a kind, given its number, its bytes, and whether it ended."""
+    decoder, strict = msgspec.json.Decoder(kind), msgspec.json.Decoder(strict_struct(kind))
+
+    def decode(number: int, line: bytes, whole: bool, /) -> T | BadLine:  # noqa: FBT001 - a line's
         try:
             # msgspec skips fields it does not know without looking at their bytes.
             if not line.isascii():
                 line.decode("utf-8")
             strict.decode(line)
-            yield decoder.decode(line)
+            return decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-            torn = "" if whole else "torn: the line does not end; "
-            size = f" ({len(line)} bytes)" if len(line) > _SHOWN_CHARS else ""
-            yield BadLine(number, f"{torn}{str(problem)[:_SHOWN_CHARS]}{size}")
+            return BadLine(number, why_unreadable(problem, len(line), whole=whole))
+
+    return decode
 
 
-def _strict(kind: Any) -> msgspec.json.Decoder[msgspec.Struct]:  # noqa: ANN401 - a dataclass
-    """Return a decoder that refuses fields which the type does not know.
+def _decode(path: Path, kind: type[T]) -> Iterator[T | BadLine]:
+    decode = line_decoder(kind)
+    for number, line, whole in read_lines(path):
+        yield decode(number, line, whole)
+
+
+def why_unreadable(problem: Exception, line_bytes: int, *, whole: bool) -> str:
+    """Return what is wrong with a line, in a sentence that is short whatever the line holds."""
+    torn = "" if whole else "torn: the line does not end; "
+    size = f" ({line_bytes} bytes)" if line_bytes > _SHOWN_CHARS else ""
+    return f"{torn}{str(problem)[:_SHOWN_CHARS]}{size}"
+
+
+def strict_struct(kind: Any, **types: Any) -> type[msgspec.Struct]:  # noqa: ANN401 - dataclass, types
+    """Return a struct of a dataclass's fields that refuses fields which the dataclass lacks.
 
     msgspec passes over unknown fields of dataclasses; a struct of the same fields can forbid them.
+
+    Args:
+        kind: the dataclass.
+        types: fields of which less is wanted, with the type that they are read as instead; it can
+            be made without arguments.
     """
     hints = typing.get_type_hints(kind)
     fields: list[tuple[str, Any, Any]] = []
     for item in dataclasses.fields(kind):
         default: Any = msgspec.NODEFAULT
-        if item.default is not dataclasses.MISSING:
+        if item.name in types and item.default_factory is not dataclasses.MISSING:
+            default = msgspec.field(default_factory=types[item.name])
+        elif item.default is not dataclasses.MISSING:
             default = item.default
         elif item.default_factory is not dataclasses.MISSING:
             default = msgspec.field(default_factory=item.default_factory)
-        fields.append((item.name, hints[item.name], default))
-    struct = msgspec.defstruct(kind.__name__, fields, kw_only=True, forbid_unknown_fields=True)
-    return msgspec.json.Decoder(struct)
+        fields.append((item.name, types.get(item.name, hints[item.name]), default))
+    # What is decoded from a line holds no circles, so the garbage collector need not look at it.
+    return msgspec.defstruct(
+        kind.__name__, fields, kw_only=True, forbid_unknown_fields=True, gc=False
+    )

@@ -27,6 +27,7 @@ __all__ = [
     "lock_owners",
     "open_paths",
     "processes_that_name",
+    "processes_that_write",
     "run_state",
     "where_it_waits",
 ]
@@ -309,6 +310,27 @@ def processes_that_name(text: str) -> list[int]:
         if text.encode() in line:
             found.append(int(entry.name))
     return sorted(found)
+
+
+def processes_that_write(path: Path) -> list[int]:
+    """Return the processes, other than this one, that have a file open for writing."""
+    wanted = str(path.resolve())
+    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return sorted(pid for pid in pids if pid != os.getpid() and _writes(pid, wanted))
+
+
+def _writes(pid: int, path: str) -> bool:
+    folder = Path(f"/proc/{pid}")
+    try:
+        for fd in os.listdir(folder / "fd"):
+            if os.readlink(folder / "fd" / fd) == path:
+                told = (folder / "fdinfo" / fd).read_text("ascii")
+                flags = next(line for line in told.splitlines() if line.startswith("flags:"))
+                if int(flags.split()[1], 8) & os.O_ACCMODE != os.O_RDONLY:
+                    return True
+    except OSError:  # it ended, or closed the file, while we looked; or it is not for us to see
+        return False
+    return False
 
 
 def run_state(pid: int) -> str | None:

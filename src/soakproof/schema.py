@@ -49,6 +49,7 @@ NAMES: Final = (
     "sample",
     "selftest",
     "statement",
+    "tally",
     "target",
     "telemetry-event",
     "verdict",

@@ -112,6 +112,31 @@ def history(
     _run("history", run_id=run_id, key=key, op=op, around=around, fault=fault, json=json)
 
 
+@task(positional=["files"])
+def tally(
+    _c: Context,
+    files: str = "",
+    run_id: str = "",
+    jobs: str = "",
+    out: str = "",
+    json: bool = False,
+) -> None:
+    """Count lines of history and telemetry, however many; exit 10 where one cannot be read."""
+    _run("tally", files=files, run_id=run_id, jobs=jobs, out=out, json=json)
+
+
+@task
+def follow(_c: Context, run_id: str = "", json: bool = False) -> None:
+    """Watch a run while it lasts, and warn of anomalies as they come; exit 10 if there were any."""
+    _run("follow", run_id=run_id, json=json)
+
+
+@task(positional=["run"])
+def export(_c: Context, run: str, to: str = "", json: bool = False) -> None:
+    """Write a run's operations, faults, samples and telemetry as tables: Parquet, CSV, DuckDB."""
+    _run("export", run=run, to=to, json=json)
+
+
 @task
 def runs(_c: Context, json: bool = False) -> None:
     """List the stored runs: time, campaign, seed, operations, verdict."""
@@ -382,6 +407,9 @@ _STAGES: Final[tuple[Any, ...]] = (
     report,
     record,
     history,
+    tally,
+    follow,
+    export,
     runs,
     open_,
     verify,

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from soakproof.checks.wilson import wilson
+
 __all__ = [
     "DIFFERENT",
     "Change",
@@ -28,7 +30,6 @@ DIFFERENT: Final = 10
 """Exit code: something differs outside noise."""
 
 _SIGMAS: Final = 3.0
-_Z: Final = 2.58
 
 _EXACT: Final = (
     "run.state",
@@ -240,15 +241,10 @@ def _apart(
 
 
 def _wilson(metrics: Mapping[str, Any], phase: str) -> tuple[float, float]:
-    """Return Wilson's interval of a phase's hit rate (Wilson 1927); everything without samples."""
+    """Return the interval of a phase's hit rate."""
     seen = _at(metrics, phase) or {}
-    hits, asked = seen.get("hits", 0), seen.get("hits", 0) + seen.get("misses", 0)
-    if not asked:
-        return 0.0, 1.0
-    share, square = hits / asked, _Z * _Z / asked
-    middle = (share + square / 2) / (1 + square)
-    half = math.sqrt(share * (1 - share) * square + square * square / 4) / (1 + square)
-    return middle - half, middle + half
+    hits = seen.get("hits", 0)
+    return wilson(hits, hits + seen.get("misses", 0))
 
 
 def _leaves(value: object, at: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,1 @@
+"""Count any number of lines of history and telemetry: by byte ranges, in bounded memory."""

@@ -1,0 +1,177 @@
+"""Cut files into blocks of whole lines: plain files by byte ranges, gzip and zstd as streams.
+
+Memory is bounded by the block and the longest line that is read, whatever the file holds.
+"""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+__all__ = ["LONGEST_LINE_BYTES", "CutOff", "Form", "Part", "TooLong", "blocks", "form_of", "parts"]
+
+LONGEST_LINE_BYTES: Final = 8 * 1024 * 1024
+"""A line that is longer is not read: a hundred thousand times what an event has."""
+
+_BLOCK_BYTES: Final = 64 * 1024
+"""Fits the processor's cache, and costs a read for a few hundred events."""
+_PART_BYTES: Final = 32 * 1024 * 1024
+
+_MAGIC: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+
+Form = str
+"""``plain``, ``gzip`` or ``zstd``: what the first bytes say, not the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a file; a line belongs to the part that it begins in.
+
+    Args:
+        path: the file.
+        file: its number.
+        form: how it is stored; what is compressed has one part.
+        start: first byte.
+        end: the byte after the last; ``None``: all that is there.
+    """
+
+    path: Path
+    file: int
+    form: Form
+    start: int = 0
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TooLong:
+    """A line that is longer than :data:`LONGEST_LINE_BYTES`, in place of its bytes."""
+
+    line_bytes: int
+
+
+class CutOff(Exception):
+    """A compressed file ends early or is damaged; what came before was yielded."""
+
+
+def form_of(path: Path) -> Form:
+    """Return how a file is stored.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        first = file.read(4)
+    return next((form for magic, form in _MAGIC.items() if first.startswith(magic)), "plain")
+
+
+def parts(path: Path, file: int, part_bytes: int = _PART_BYTES) -> list[Part]:
+    """Return the parts of a file as long as it is now, to be counted in any order.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    form = form_of(path)
+    if form != "plain":
+        return [Part(path, file, form)]
+    size = path.stat().st_size
+    return [
+        Part(path, file, form, start, min(start + part_bytes, size))
+        for start in range(0, size, part_bytes)
+    ] or [Part(path, file, form, 0, 0)]
+
+
+def blocks(part: Part) -> Iterator[bytes | TooLong]:
+    """Yield the lines of a part, many at once; the last block of a file may end without line feed.
+
+    Raises:
+        OSError: it cannot be read.
+        CutOff: it is compressed and damaged.
+    """
+    with part.path.open("rb") as file:
+        yield from _cut(_plain(file, part) if part.form == "plain" else _unpacked(file, part.form))
+
+
+def _cut(pieces: Iterator[bytes]) -> Iterator[bytes | TooLong]:
+    """Yield pieces cut anew at line ends."""
+    rest: list[bytes] = []
+    held = 0  # bytes of a line that has not ended
+    for piece in pieces:
+        cut = piece.rfind(b"\n") + 1
+        if cut:
+            first = piece.find(b"\n") if held else 0
+            if held + first > LONGEST_LINE_BYTES:
+                yield TooLong(held + first)
+                whole = piece[first + 1 : cut]
+            else:
+                whole = b"".join((*rest, piece[:cut]))
+            if whole:
+                yield whole
+            rest, held = [], 0
+        tail = piece[cut:]
+        held += len(tail)
+        if held > LONGEST_LINE_BYTES:
+            rest = []
+        elif tail:
+            rest.append(tail)
+    if held > LONGEST_LINE_BYTES:
+        yield TooLong(held)
+    elif held:
+        yield b"".join(rest)
+
+
+def _plain(file: IO[bytes], part: Part) -> Iterator[bytes]:
+    """Yield the bytes of the lines that begin in a part."""
+    at = part.start
+    if at:
+        at = _after_line_feed(file, at - 1)
+    end = part.end
+    file.seek(at)
+    while end is None or at < end:
+        wanted = _BLOCK_BYTES if end is None else min(_BLOCK_BYTES, end - at)
+        if not (piece := file.read(wanted)):
+            return
+        at += len(piece)
+        yield piece
+        if end is not None and at >= end and not piece.endswith(b"\n"):
+            yield from _to_line_feed(file)
+
+
+def _to_line_feed(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield what is left of a line, in pieces."""
+    while piece := file.readline(_BLOCK_BYTES):
+        yield piece
+        if piece.endswith(b"\n"):
+            return
+
+
+def _after_line_feed(file: IO[bytes], at: int) -> int:
+    """Return where the line after the one at a byte begins."""
+    file.seek(at)
+    return at + sum(map(len, _to_line_feed(file)))
+
+
+def _unpacked(file: IO[bytes], form: Form) -> Iterator[bytes]:
+    """Yield what a compressed file holds, as far as it can be read."""
+    reader = gzip.GzipFile(fileobj=file) if form == "gzip" else zstd.ZstdFile(file)
+    with closing(reader):
+        while True:
+            try:
+                # read1, or what came before the damage would be lost with it.
+                piece = reader.read1(_BLOCK_BYTES)
+            except (EOFError, OSError, zlib.error, zstd.ZstdError) as problem:
+                message = f"{form} ends early or is damaged: {problem}"
+                raise CutOff(message) from None
+            if not piece:
+                return
+            yield piece

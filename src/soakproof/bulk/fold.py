@@ -1,0 +1,241 @@
+"""Count the lines of one kind: bytes in, :class:`soakproof.bulk.partial.Partial` out.
+
+The fast way decodes a block of lines with types that keep only what is counted; where a line of
+the block is not of these, each line is looked at alone, by the rules of :mod:`soakproof.lines`.
+Both ways accept the same lines: every field's type is checked, and UTF-8 also where msgspec skips.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+
+from soakproof.bulk.blocks import CutOff, Part, TooLong, blocks
+from soakproof.bulk.layout import counts_of, in_range
+from soakproof.bulk.partial import (
+    KEPT_BAD_LINES,
+    NOTHING,
+    Bad,
+    Group,
+    Measured,
+    Partial,
+    Stretch,
+    bounded,
+    merge,
+)
+from soakproof.lines import strict_struct, why_unreadable
+from soakproof.model import HistoryLine, TelemetryEvent
+
+__all__ = ["Kind", "count_part", "kind_of"]
+
+Kind = Literal["history", "telemetry"]
+
+_HELD: Final = 100_000
+"""Durations that are held before they are sorted into buckets."""
+_NAME_CHARS: Final = 200
+"""A name is what a subject writes: it is cut, so that a million long ones fit in memory."""
+_NS_PER_MS: Final = 1e6
+
+
+class _Skipped(msgspec.Struct, frozen=True, gc=False):
+    """An object of which nothing is wanted."""
+
+
+class _Result(msgspec.Struct, frozen=True, gc=False, rename={"cause": "for"}):
+    """What is wanted of an event's result."""
+
+    status: str | int | None = None
+    waited_ms: float | None = None
+    cause: str | None = None
+
+
+_FAST: Final[dict[Kind, type[msgspec.Struct]]] = {
+    "telemetry": strict_struct(
+        TelemetryEvent, args=_Skipped, result=_Result, x=_Skipped, warnings=tuple[str, ...]
+    ),
+    "history": strict_struct(
+        HistoryLine, detail=_Skipped | None, ops=tuple[list[msgspec.Raw], ...] | None
+    ),
+}
+_STRICT: Final[dict[Kind, type[msgspec.Struct]]] = {
+    "telemetry": strict_struct(TelemetryEvent),
+    "history": strict_struct(HistoryLine),
+}
+
+
+def kind_of(first_lines: bytes, name: str) -> Kind:
+    """Return what lines are: what the first that can be read is, else what the file's name says."""
+    kinds: tuple[Kind, ...] = ("history", "telemetry")
+    decoders = [(kind, msgspec.json.Decoder(_STRICT[kind])) for kind in kinds]
+    for line in first_lines.split(b"\n"):
+        for kind, decoder in decoders:
+            try:
+                decoder.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                continue  # counted when the file is
+            return kind
+    return "history" if "history" in name else "telemetry"
+
+
+def count_part(part: Part, kind: Kind) -> Partial:
+    """Count the lines of a part of a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    fold = _Fold(part, kind)
+    try:
+        for block in blocks(part):
+            if isinstance(block, TooLong):
+                fold.unreadable(f"longer than a line may be ({block.line_bytes} bytes)")
+            else:
+                fold.add(block)
+    except CutOff as problem:
+        fold.unreadable(str(problem))
+    return fold.partial()
+
+
+class _Fold:
+    """The count of a part, while it is made."""
+
+    def __init__(self, part: Part, kind: Kind) -> None:
+        self._file, self._start = part.file, part.start
+        self._fast = msgspec.json.Decoder(_FAST[kind]).decode
+        self._strict = msgspec.json.Decoder(_STRICT[kind]).decode
+        self._take: Callable[[Sequence[Any]], None] = (
+            self._take_events if kind == "telemetry" else self._take_history
+        )
+        self._held: defaultdict[Group, list[Any]] = defaultdict(list)
+        # By command, then by status: a third cheaper than one look-up with a pair.
+        self._timed: defaultdict[str, defaultdict[Any, list[float]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        self._held_count = 0
+        self._counted = NOTHING
+        self._lines = self._bad_lines = self._empty_lines = 0
+        self._bad: list[Bad] = []
+
+    def add(self, block: bytes) -> None:
+        """Take whole lines; only the last of a file may lack its end."""
+        lines = block.split(b"\n")
+        whole = not lines[-1]
+        if whole:
+            lines.pop()
+        try:
+            if not block.isascii():
+                block.decode("utf-8")
+            decoded = list(map(self._fast, filter(None, lines)))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self._add_one_by_one(lines, whole=whole)
+        else:
+            self._lines += len(lines)
+            self._empty_lines += len(lines) - len(decoded)
+            self._take(decoded)
+        if self._held_count >= _HELD:
+            self._drain()
+
+    def unreadable(self, reason: str) -> None:
+        """Count a line that cannot be read."""
+        self._lines += 1
+        self._bad_lines += 1
+        if len(self._bad) < KEPT_BAD_LINES:
+            self._bad.append(Bad(self._file, self._start, self._lines, reason))
+
+    def partial(self) -> Partial:
+        """Return what was counted."""
+        self._drain()
+        stretch = Stretch(self._lines, self._bad_lines, self._empty_lines)
+        own = Partial(stretches={(self._file, self._start): stretch}, bad=tuple(self._bad))
+        return merge(self._counted, own)
+
+    def _add_one_by_one(self, lines: Sequence[bytes], *, whole: bool) -> None:
+        good = []
+        for at, raw in enumerate(lines, 1):
+            line = raw.rstrip(b"\r\n")
+            if not line:
+                self._lines += 1
+                self._empty_lines += 1
+                continue
+            try:
+                line.decode("utf-8")
+                good.append(self._lenient(line))
+            except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+                ended = whole or at < len(lines)
+                self.unreadable(why_unreadable(problem, len(line), whole=ended))
+            else:
+                self._lines += 1
+        self._take(good)
+
+    def _lenient(self, line: bytes) -> Any:  # noqa: ANN401 - one of the fast structs
+        """Decode a line that may hold in its result what nobody counts, or in another type."""
+        try:
+            return self._fast(line)
+        except msgspec.DecodeError:
+            event: Any = self._strict(line)
+            if not isinstance(getattr(event, "result", None), dict):
+                raise
+            event.result = _wanted(event.result)
+            return event
+
+    def _take_events(self, events: Sequence[Any]) -> None:
+        held, timed = self._held, self._timed
+        for event in events:
+            result = event.result
+            timed[event.cmd][result.status].append(event.timing_ms)
+            if result.waited_ms is not None:
+                held["wait", event.cmd, result.cause or "?"].append(result.waited_ms)
+        self._held_count += len(events)
+
+    def _take_history(self, lines: Sequence[Any]) -> None:
+        held = self._held
+        for line in lines:
+            held["line", line.type, line.kind or ""].append(line.wall_ms)
+            if line.ops is not None:
+                held["ops", line.type, ""].append(len(line.ops))
+        self._held_count += len(lines)
+
+    def _drain(self) -> None:
+        """Sort what is held into buckets."""
+        groups: dict[Group, Measured] = {}
+        for cmd, by_status in self._timed.items():
+            for status, timings_ms in by_status.items():
+                text = "" if status is None else str(status)
+                self._held["event", cmd, text].extend(timings_ms)
+        for (sort, name, detail), values in self._held.items():
+            group = (sort, _short(name), _short(detail))
+            groups[group] = groups.get(group, Measured()) + _measured(sort, values)
+        self._held.clear()
+        self._timed.clear()
+        self._held_count = 0
+        kept, others = bounded(groups, {})
+        self._counted = merge(self._counted, Partial(kept, others))
+
+
+def _measured(sort: str, values: Sequence[float | None]) -> Measured:
+    if sort == "ops":  # operations, and in the bucket 0 the lines that they were on
+        return Measured(sum(int(value or 0) for value in values), {0: len(values)})
+    ordered = in_range(sorted(value for value in values if value is not None))
+    if not ordered:
+        return Measured(len(values))
+    total_ns = sum(round(ms * _NS_PER_MS) for ms in ordered) if sort == "wait" else 0
+    return Measured(len(values), counts_of(ordered), ordered[0], ordered[-1], total_ns)
+
+
+def _wanted(result: dict[str, Any]) -> _Result:
+    """Return what is wanted of a result that has it in another type."""
+    status, waited_ms, cause = result.get("status"), result.get("waited_ms"), result.get("for")
+    number = isinstance(waited_ms, int | float) and not isinstance(waited_ms, bool)
+    return _Result(_text(status), float(waited_ms) if number else None, _text(cause))  # type: ignore[arg-type]
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME_CHARS else f"{name[:_NAME_CHARS]}…"
