@@ -124,7 +124,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(default=False, requires=["wheels"], tags=["check"])
 def slow(session: nox.Session) -> None:
     """Test what takes whole soaks: faults, any target, libraries, campaigns, the deep tier."""
-    install_wheels(session, *nox.project.dependency_groups(PYPROJECT, "test"))
+    install_wheels(session, *nox.project.dependency_groups(PYPROJECT, "slow"))
     session.run("pytest", "-n", "2", "-m", "slow", "tests", *session.posargs)
 
 

@@ -137,8 +137,8 @@ FLAGS: Final = {
     "jobs": Flag(
         _MANY | _SHRINK | _DEEP | {"matrix", "tally"},
         "N",
-        "soaks, points or processes at once (default: 1; of selftest, deep and tally: one a "
-        "processor)",
+        "soaks, points or processes at once (default: one a processor; of repeat, campaign, "
+        "shrink, matrix: 1)",
     ),
     "scan": Flag(_DEEP, "NAME", "only this: calibration, kill, error, short, stop or crash"),
     "point": Flag(_DEEP, "N", "only this point of the scan, to see it again"),

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
-from pyarrow import parquet
 from soaker import Soaker
 
-pytestmark = pytest.mark.process
+duckdb = pytest.importorskip("duckdb", reason="duckdb is an extra")
+parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is an extra")
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 TABLES = ["faults", "operations", "samples", "telemetry", "unreadable"]
 
