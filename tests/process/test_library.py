@@ -240,7 +240,7 @@ def test_a_harness_that_is_killed_leaves_a_readable_history_and_no_verdict(
         done = project.run_cli(stage, "--run-id", "cut")
     metrics = json.loads(RunDir(project.root / "_ctx" / "runs" / "cut").metrics.read_bytes())
 
-    assert 11 == done.returncode, done.stderr
+    assert 11 == done.returncode, done.stdout + done.stderr
     assert "unfinished" == metrics["run"]["state"]
     assert 0 == metrics["answers"]["wrong"] == metrics["answers"]["stale"]
     assert metrics["answers"]["checked"] > 1000

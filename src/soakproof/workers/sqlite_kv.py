@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ __all__ = ["SqliteStore", "main"]
 
 _BUSY_S: Final = 20.0
 """Longer than any fault holds the database: a wait is no error."""
+
+_AGAIN_S: Final = 0.01
 
 
 class SqliteStore:
@@ -32,7 +35,7 @@ class SqliteStore:
             folder / "kv.sqlite", timeout=_BUSY_S, isolation_level=None
         )
         run = self._database.execute
-        run("PRAGMA journal_mode = WAL")
+        _write_ahead(self._database)
         run("PRAGMA synchronous = NORMAL")
         run("CREATE TABLE IF NOT EXISTS kv (k TEXT PRIMARY KEY, v) WITHOUT ROWID")
         self._run = run
@@ -66,6 +69,24 @@ class SqliteStore:
             (key, by),
         ).fetchall()
         return int(row[0][0])
+
+
+def _write_ahead(database: sqlite3.Connection) -> None:
+    """Turn the write-ahead log on.
+
+    Of two processes that do so at once SQLite refuses one without asking its busy handler: that one
+    tries again.
+    """
+    until_s = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as problem:
+            if "locked" not in str(problem) or time.monotonic() >= until_s:
+                raise
+            time.sleep(_AGAIN_S)  # noqa: TID251 - SQLite tells nobody when the lock is free
+        else:
+            return
 
 
 def main() -> int:
