@@ -59,8 +59,8 @@ class WrongKey(Sound):
     """Answers with the value of another key."""
 
     def get(self, key: str) -> Any:
-        other = "k1" if key == "k0" else "k0"
-        return super().get(other if self.due() and key.startswith("k") else key)
+        other = super().get("k1" if key == "k0" else "k0")
+        return other if self.due() and other is not None else super().get(key)
 
 
 class TornValue(Sound):
@@ -100,13 +100,22 @@ class DirtyCache(Sound):
 
 
 class LostUpdate(Sound):
-    """Answers an addition that it does not store, as one that was overwritten by another."""
+    """Answers an addition that it does not store; the next one overwrites it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.claimed: dict[str, int] = {}
 
     def incr(self, key: str, by: int) -> int:
+        self.claimed.pop(key, None)
         self.count += 1
         if self.count % 29 == 0:
-            return int(super().get(key) or 0) + by
+            self.claimed[key] = int(super().get(key) or 0) + by
+            return self.claimed[key]
         return super().incr(key, by)
+
+    def get(self, key: str) -> Any:
+        return self.claimed.get(key) or super().get(key)
 
 
 class Crash(Sound):

@@ -379,9 +379,22 @@ def _answers(raw: LibraryRaw) -> dict[str, Any]:
             {"key": name, "op": f"op-{number:06d}"}
             for name, number in sorted(seen.given_up.items())
         ],
-        "findings": findings,
+        "findings": _with_words(raw, findings),
         "first": _first(raw, findings),
     }
+
+
+def _with_words(raw: LibraryRaw, findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return them with the record's own words, which nothing computes a second time."""
+    told = raw.said["answers"].get("findings")
+    words = {
+        one["op"]: one["words"]
+        for one in (told if isinstance(told, list) else ())
+        if isinstance(one, dict) and "words" in one
+    }
+    return [
+        {**one, "words": words[one["op"]]} if one["op"] in words else one for one in findings
+    ]
 
 
 def _first(raw: LibraryRaw, findings: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -160,6 +160,7 @@ def _answers(
                 "op": _op_id(one.violation.number),
                 "kind": one.violation.kind,
                 "answer": one.worth,
+                "words": one.words,
             }
             for one in findings
         ],
