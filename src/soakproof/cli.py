@@ -137,7 +137,7 @@ FLAGS: Final = {
     "jobs": Flag(
         _MANY | _SHRINK | _DEEP | {"matrix", "tally"},
         "N",
-        "soaks, points or processes at once (default: one a processor; of repeat, campaign, "
+        "soaks, points or processes at once (default: one a processor; of repeat, "
         "shrink, matrix: 1)",
     ),
     "scan": Flag(_DEEP, "NAME", "only this: calibration, kill, error, short, stop or crash"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
 import shutil
 import time
@@ -269,7 +270,7 @@ def _asked(project: Project, flags: Mapping[str, str | None]) -> _Asked:
             text: reachable(_restricted(document, text, campaign_path)) for text in selections
         },
         flags=passed,
-        jobs=_count(flags, "jobs", 1),
+        jobs=_count(flags, "jobs", len(os.sched_getaffinity(0))),
         sample_every=_count(flags, "sample", _SAMPLE_EVERY),
         keep=_count(flags, "keep", _KEEP),
         engine=_engine_name(flags),

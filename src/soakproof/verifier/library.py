@@ -392,9 +392,7 @@ def _with_words(raw: LibraryRaw, findings: list[dict[str, Any]]) -> list[dict[st
         for one in (told if isinstance(told, list) else ())
         if isinstance(one, dict) and "words" in one
     }
-    return [
-        {**one, "words": words[one["op"]]} if one["op"] in words else one for one in findings
-    ]
+    return [{**one, "words": words[one["op"]]} if one["op"] in words else one for one in findings]
 
 
 def _first(raw: LibraryRaw, findings: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -215,13 +215,14 @@ class Editor:
 
     def _midway(self) -> Iterator[_Wait]:
         yield _Wait(pause_ms=self.plan.params["pause_ms"])
-        stopped = self._send(signal.SIGSTOP)
+        send = self._send  # another may join meanwhile; this is the one to be let go on
+        stopped = send(signal.SIGSTOP)
         try:
             self._replace(self._changed(0), stopped_an_operation=stopped)
             yield _Wait(answers=1)
         finally:
             if stopped:
-                self._send(signal.SIGCONT)
+                send(signal.SIGCONT)
 
     def _after_read(self) -> Iterator[_Wait]:
         self._replace(
@@ -232,12 +233,13 @@ class Editor:
             yield _Wait(read=read)
         finally:
             read.close()
-        stopped = self._was_read and self._send(signal.SIGSTOP)
+        send = self._send
+        stopped = self._was_read and send(signal.SIGSTOP)
         try:
             self._replace(self._changed(1), stopped_an_operation=stopped)
         finally:
             if stopped:
-                self._send(signal.SIGCONT)
+                send(signal.SIGCONT)
         yield _Wait()
 
     # The steps.
