@@ -39,7 +39,7 @@ class Point:
 
     @property
     def name(self) -> str:
-        """A run's name, such as ``seed-17_faults-kill.pause_workers-4``; a digest ends a long one."""
+        """A run's name, such as ``seed-17_faults-kill.pause``; a digest ends a long one."""
         parts = (f"{name}-{text.replace('+', '.')}" for name, text in self.values)
         whole = "_".join([f"seed-{self.seed}", *parts])
         if len(whole) <= _LONGEST_NAME:
