@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 from soaker import HANG_GUARD_S, Soaker
+from toy_project import TOY
 
 from soakproof import schema
 
@@ -138,7 +141,8 @@ def test_an_interrupted_campaign_ends_the_points_that_run(soaker: Make) -> None:
 
 def test_a_defect_fails_the_campaign_and_is_told_with_its_replay(soaker: Make) -> None:
     broken = soaker("fickle")
-    done = broken(*ASKED, "--seeds", "1..3", "--keep", "1")
+    command = shlex.join([sys.executable, str(TOY), "--defect", "fickle"])
+    done = broken(*ASKED, "--seeds", "1..3", "--keep", "1", "--target-command", command)
 
     assert 10 == done.returncode
     summary = summary_of(folder_of(broken))
@@ -150,7 +154,8 @@ def test_a_defect_fails_the_campaign_and_is_told_with_its_replay(soaker: Make) -
     assert [group["run"]] == [path.name for path in runs], "one was to be kept"
     assert (runs[0] / "report.html").exists()
     assert not (runs[0] / "segment").exists()
-    assert 10 == broken(*group["replay"].split()[1:], "--no-record").returncode
+    assert command in shlex.split(group["replay"]), "its folders are those of this machine"
+    assert 10 == broken(*shlex.split(group["replay"])[1:], "--no-record").returncode
 
 
 @pytest.mark.parametrize(
