@@ -192,6 +192,19 @@ def test_a_random_kill_that_is_told_to_hurry_takes_what_is_started_next() -> Non
     assert ["fired", "took_effect"] == [event for event, _ in say.events]
 
 
+def test_a_kill_takes_no_other_before_the_first_has_ended() -> None:
+    first, *others = Sent(1), Sent(2), Sent(3), Sent(4)
+    one = kill("random", Told())
+    one.tick(0, {})
+    one.hurry(first.live)
+    one.started(first.live)
+    for late in others:
+        one.started(late.live)
+    one.tick(10**11, {late.live.pid: late.live for late in (first, *others)})
+
+    assert [["fault:fault-0"], [], [], []] == [late.killed for late in (first, *others)]
+
+
 def test_one_that_was_faster_than_the_signal_leaves_the_hurry_to_the_next() -> None:
     say, first, second = Told(), Sent(1), Sent(2)
     one = kill("random", say)
