@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from operator import length_hint
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
@@ -30,54 +31,36 @@ from soakproof.bulk.partial import (
     bounded,
     merge,
 )
-from soakproof.lines import UNREADABLE, strict_struct, why_unreadable
-from soakproof.model import HistoryLine, TelemetryEvent
+from soakproof.bulk.records import (
+    NO_WORDS,
+    Kind,
+    Result,
+    Words,
+    decoder,
+    expecting,
+    few,
+    strict_decoder,
+)
+from soakproof.lines import UNREADABLE, why_unreadable
 
-__all__ = ["Kind", "count_part", "kind_of"]
-
-Kind = Literal["history", "telemetry"]
+__all__ = ["count_part", "kind_of"]
 
 _HELD: Final = 200_000
 """Durations that are held before they are sorted into buckets: those of a part, as a rule."""
+_LESSONS: Final = 8
+"""So often the words of a part are learned, at a third of a millisecond each time."""
 _NAME_CHARS: Final = 200
 """A name is what a subject writes: it is cut, so that a million long ones fit in memory."""
 _NS_PER_MS: Final = 1e6
 
 
-class _Skipped(msgspec.Struct, frozen=True, gc=False):
-    """An object of which nothing is wanted."""
-
-
-class _Result(msgspec.Struct, frozen=True, gc=False, rename={"cause": "for"}):
-    """What is wanted of an event's result."""
-
-    status: str | int | None = None
-    waited_ms: float | None = None
-    cause: str | None = None
-
-
-_FAST: Final[dict[Kind, type[msgspec.Struct]]] = {
-    "telemetry": strict_struct(
-        TelemetryEvent, args=_Skipped, result=_Result, x=_Skipped, warnings=tuple[str, ...]
-    ),
-    "history": strict_struct(
-        HistoryLine, detail=_Skipped | None, ops=tuple[list[msgspec.Raw], ...] | None
-    ),
-}
-_STRICT: Final[dict[Kind, type[msgspec.Struct]]] = {
-    "telemetry": strict_struct(TelemetryEvent),
-    "history": strict_struct(HistoryLine),
-}
-
-
 def kind_of(first_lines: Iterable[bytes], name: str) -> Kind:
     """Return what lines are: what the first that can be read is, else what the file's name says."""
     kinds: tuple[Kind, ...] = ("history", "telemetry")
-    decoders = [(kind, msgspec.json.Decoder(_STRICT[kind])) for kind in kinds]
     for line in first_lines:
-        for kind, decoder in decoders:
+        for kind in kinds:
             try:
-                decoder.decode(line)
+                strict_decoder(kind)(line)
             except UNREADABLE:
                 continue  # counted when the file is
             return kind
@@ -107,8 +90,10 @@ class _Fold:
 
     def __init__(self, part: Part, kind: Kind) -> None:
         self._file, self._start = part.file, part.start
-        self._fast = msgspec.json.Decoder(_FAST[kind]).decode
-        self._strict = msgspec.json.Decoder(_STRICT[kind]).decode
+        self._fast = self._any = decoder(kind)
+        self._strict = strict_decoder(kind)
+        self._words = NO_WORDS
+        self._lessons = _LESSONS if kind == "telemetry" else 0
         self._take: Callable[[Iterable[Any]], None] = (
             self._take_events if kind == "telemetry" else self._take_history
         )
@@ -120,6 +105,7 @@ class _Fold:
         self._held_count = 0
         self._counted = NOTHING
         self._lines = self._bad_lines = self._empty_lines = 0
+        self._fast_stopped = True  # at the first line there are no words to expect
         self._bad: list[Bad] = []
 
     def add(self, block: Block) -> None:
@@ -129,8 +115,10 @@ class _Fold:
         else:
             for number, line in enumerate(block.lines, self._lines + 1):
                 self._add_alone(line, number)
+            self._held_count += len(block.lines)
+        if self._lessons and self._fast_stopped:
+            self._learn()
         self._lines += len(block.lines)
-        self._held_count += len(block.lines)
         if self._held_count >= _HELD:
             self._drain()
 
@@ -147,14 +135,16 @@ class _Fold:
         return merge(self._counted, own)
 
     def _add_fast(self, lines: Sequence[bytes]) -> None:
-        """Take lines that are UTF-8: where one stops the decoder, alone; then the ones behind it."""
+        """Take lines that are UTF-8; one that stops the decoder, alone."""
         filled, numbers = _filled(lines)
         self._empty_lines += len(lines) - len(filled)
+        self._held_count += len(filled)
         position = iter(filled)
         while True:
             try:
                 self._take(map(self._fast, position))
             except UNREADABLE:
+                self._fast_stopped = True
                 at = len(filled) - length_hint(position) - 1  # the last that was taken out
                 self._add_alone(filled[at], self._lines + numbers[at])
             else:
@@ -182,7 +172,7 @@ class _Fold:
     def _lenient(self, line: bytes) -> Any:  # noqa: ANN401 - one of the fast structs
         """Decode a line that may hold in its result what nobody counts, or in another type."""
         try:
-            return self._fast(line)
+            return self._any(line)
         except msgspec.DecodeError:
             event: Any = self._strict(line)
             if not isinstance(getattr(event, "result", None), dict):
@@ -205,14 +195,33 @@ class _Fold:
             if line.ops is not None:
                 held["ops", line.type, ""].append(len(line.ops))
 
+    def _learn(self) -> None:
+        """Expect the words that were seen; where new ones come again and again, any."""
+        self._fast_stopped = False
+        statuses = {status for by_status in self._timed.values() for status in by_status}
+        causes = {cause for sort, _, cause in self._held if sort == "wait"}
+        seen = Words(
+            self._words.cmds.union(self._timed),
+            self._words.statuses.union(one for one in statuses if isinstance(one, str)),
+            self._words.causes.union(causes),
+        )
+        if seen == self._words:
+            return
+        self._lessons -= 1
+        if self._lessons and few(seen):
+            self._words, self._fast = seen, expecting(seen)
+        else:
+            self._lessons, self._fast = 0, self._any
+
     def _drain(self) -> None:
         """Sort what is held into buckets."""
         groups: dict[Group, Measured] = {}
-        for cmd, by_status in self._timed.items():
-            for status, timings_ms in by_status.items():
-                text = "" if status is None else str(status)
-                self._held["event", cmd, text].extend(timings_ms)
-        for (sort, name, detail), values in self._held.items():
+        timed = (
+            (("event", cmd, "" if status is None else str(status)), timings_ms)
+            for cmd, by_status in self._timed.items()
+            for status, timings_ms in by_status.items()
+        )
+        for (sort, name, detail), values in chain(timed, self._held.items()):
             group = (sort, _short(name), _short(detail))
             one, had = _measured(sort, values), groups.get(group)
             groups[group] = one if had is None else had + one
@@ -223,11 +232,12 @@ class _Fold:
         self._counted = merge(self._counted, Partial(kept, others))
 
 
-def _measured(sort: str, values: Sequence[float | None]) -> Measured:
+def _measured(sort: str, values: list[Any]) -> Measured:
     if sort == "ops":  # operations, and in the bucket 0 the lines that they were on
         return Measured(sum(int(value or 0) for value in values), {0: len(values)})
     timed = values if sort == "event" else [value for value in values if value is not None]
-    ordered = in_range(sorted(timed))  # type: ignore[type-var] - an event always has a time
+    timed.sort()  # in place, for in so long a list each object that is touched is a memory access
+    ordered = in_range(timed)
     if not ordered:
         return Measured(len(values))
     total_ns = sum(round(ms * _NS_PER_MS) for ms in ordered) if sort == "wait" else 0
@@ -257,11 +267,11 @@ def _filled(lines: Sequence[bytes]) -> tuple[Sequence[bytes], Sequence[int]]:
     return [lines[number - 1] for number in numbers], numbers
 
 
-def _wanted(result: dict[str, Any]) -> _Result:
+def _wanted(result: dict[str, Any]) -> Result:
     """Return what is wanted of a result that has it in another type."""
     status, waited_ms, cause = result.get("status"), result.get("waited_ms"), result.get("for")
     number = isinstance(waited_ms, int | float) and not isinstance(waited_ms, bool)
-    return _Result(_text(status), float(waited_ms) if number else None, _text(cause))  # type: ignore[arg-type]
+    return Result(_text(status), float(waited_ms) if number else None, _text(cause))  # type: ignore[arg-type]
 
 
 def _text(value: object) -> str | None:

@@ -16,8 +16,9 @@ from typing import Any, Final
 from soakproof import schema
 from soakproof.bulk.blocks import Block, CutOff, Part, TooLong, blocks, form_of, parts
 from soakproof.bulk.document import Counted, Names, document
-from soakproof.bulk.fold import Kind, count_part, kind_of
+from soakproof.bulk.fold import count_part, kind_of
 from soakproof.bulk.partial import Partial, merge_all
+from soakproof.bulk.records import Kind
 from soakproof.errors import MissingInput, SoakError, UsageError
 from soakproof.rundir import Project, RunDir, write_json
 
