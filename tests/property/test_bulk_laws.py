@@ -202,6 +202,23 @@ def test_whatever_is_in_a_file_the_fast_way_counts_what_each_line_alone_says(
     }
 
 
+@pytest.mark.parametrize("block_bytes", [1, 100, 331, 10_000])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n"])
+def test_every_sort_of_bad_line_is_found_wherever_blocks_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int, end: bytes
+) -> None:
+    monkeypatch.setattr(blocks, "_BLOCK_BYTES", block_bytes)
+    lines = [piece for bad in BAD_LINES.values() for piece in (*events(3), bad)]
+    (tmp_path / "events.jsonl").write_bytes(end.join(lines) + end)
+
+    counted = count_part(parts(tmp_path / "events.jsonl", 0)[0], "telemetry")
+    decoded = list(decode_telemetry(tmp_path / "events.jsonl"))
+
+    bad = [(one.line, one.reason) for one in decoded if isinstance(one, BadLine)]
+    assert len(BAD_LINES) == len(bad)
+    assert bad == numbered(counted)
+
+
 def alone(told: list[TelemetryEvent]) -> dict[tuple[str, str, str], tuple[int, int, int]]:
     """Return (events, times in buckets, waits in ns) by group, from all that an event holds."""
     found: dict[tuple[str, str, str], tuple[int, int, int]] = {}
