@@ -83,6 +83,11 @@ FLAGS: Final = {
     "target_command": Flag(
         _PLANNING | _MANY | _DEEP, "CMD", "soak this command in place of the target's own"
     ),
+    "part_bytes": Flag(
+        _PLANNING,
+        "N",
+        "cut history and samples into parts of this size (environment: PART_BYTES)",
+    ),
     "run_id": Flag(
         _PLANNING | _WORKING | {"open", "follow", "replay"},
         "ID",

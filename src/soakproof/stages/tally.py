@@ -19,6 +19,7 @@ from soakproof.bulk.document import Counted, Names, document
 from soakproof.bulk.fold import Kind, count_part, kind_of
 from soakproof.bulk.partial import Partial, merge_all
 from soakproof.errors import MissingInput, SoakError, UsageError
+from soakproof.rotation.reading import is_there, members
 from soakproof.rundir import Project, RunDir, write_json
 
 __all__ = ["tally", "tally_run"]
@@ -67,12 +68,12 @@ def tally_run(
         MissingInput: there is no history.
     """
     plan = schema.load_json(run_dir.plan, "plan", hint="make it with `soakproof clean`")
-    if not run_dir.history.exists():
+    if not is_there(run_dir.history):
         hint = f"make it with `soakproof run --run-id {run_dir.run_id}`"
         raise MissingInput(run_dir.history, hint)
     names = plan["target"].get("telemetry")
     told = [] if names is None else sorted(run_dir.telemetry.glob(names["glob"]))
-    paths = [run_dir.history, *told]
+    paths = [*members(run_dir.history), *told]
     return _told(
         _inputs([(path, project.relative(path)) for path in paths]), Names(names), jobs, out
     )

@@ -15,7 +15,8 @@ from soakproof.checks.scope import scopes_of
 from soakproof.checks.versions import Timeline
 from soakproof.lines import BadLine, decode_expected
 from soakproof.model import Expected
-from soakproof.rundir import RunDir, read_lines
+from soakproof.rotation.reading import stream
+from soakproof.rundir import RunDir
 
 __all__ = ["judge_answers"]
 
@@ -108,7 +109,7 @@ def _answer(run_dir: RunDir, sha256: str | None) -> bytes:
 def _around(run_dir: RunDir, seq: int) -> list[str]:
     """Return the lines of the history around the one with a number (line = number + 1)."""
     wanted: deque[str] = deque()
-    for number, line, _ in read_lines(run_dir.history):
+    for number, line, _ in stream(run_dir.history):
         if abs(number - 1 - seq) <= _LINES_AROUND:
             wanted.append(line[:_LINE_CHARS].decode("utf-8", "replace"))
     return list(wanted)
