@@ -19,9 +19,12 @@ from soakproof.rotation.names import PACKED, numbers, sealed
 
 __all__ = [
     "Lines",
+    "Opened",
     "is_there",
     "lines_by_part",
     "members",
+    "naming_damage",
+    "open_next",
     "opened_part",
     "stream",
     "stream_sha256",
@@ -65,7 +68,7 @@ def lines_by_part(path: Path) -> Iterator[tuple[Path, Lines]]:
 
     def lines(part: Path, file: Opened) -> Lines:
         nonlocal read
-        with _said(part):
+        with naming_damage(part):
             for line in file:
                 read += 1
                 body = line.rstrip(b"\r\n")
@@ -94,7 +97,7 @@ def stream_sha256(path: Path) -> str:
     """
     sha = hashlib.sha256()
     for part, file in _opened(path):
-        with _said(part):
+        with naming_damage(part):
             while chunk := file.read(_CHUNK_BYTES):
                 sha.update(chunk)
     return sha.hexdigest()
@@ -117,7 +120,7 @@ def opened_part(path: Path, number: int) -> tuple[Path, Opened] | None:
 def _opened(path: Path) -> Iterator[tuple[Path, Opened]]:
     """Yield every part and then the file, open; a cut under our hands loses and doubles nothing."""
     number = 1
-    while (found := _next(path, number)) is not None:
+    while (found := open_next(path, number)) is not None:
         with closing(found[1]):
             yield found
         if found[0] == path:
@@ -125,8 +128,13 @@ def _opened(path: Path) -> Iterator[tuple[Path, Opened]]:
         number += 1
 
 
-def _next(path: Path, number: int) -> tuple[Path, Opened] | None:
-    """Open a part, or the file where that is not sealed yet; ``None``: there is no more."""
+def open_next(path: Path, number: int) -> tuple[Path, Opened] | None:
+    """Open a part, or the file where that is not sealed yet; ``None``: there is no more.
+
+    Raises:
+        FileNotFoundError: there is nothing at all.
+        EvidenceBroken: the part is missing; names it.
+    """
     for _ in range(_TRIES):
         if (found := opened_part(path, number)) is not None:
             return found
@@ -158,7 +166,7 @@ def _missing(path: Path, number: int, later: int) -> EvidenceBroken:
 
 
 @contextmanager
-def _said(part: Path) -> Iterator[None]:
+def naming_damage(part: Path) -> Iterator[None]:
     """Turn what unpacking says of a damaged part into an error that names it."""
     try:
         yield
