@@ -275,6 +275,12 @@ def test_a_soak_in_parts_passes_and_its_evidence_holds(library: LibraryProject) 
     kept = gzip.decompress((bundle / "history.jsonl.gz").read_bytes())
     assert b"".join(body + b"\n" for _, body, _ in stream(cut.history)) == kept
 
+    asked = f"zcat -f {cut.path}/history.*jsonl* | sha256sum"
+    shell = subprocess.run(["sh", "-c", asked], capture_output=True, text=True, check=True)
+    assert told[0]["history_sha256"] == shell.stdout.split()[0]
+    assert "history.*jsonl* | sha256sum" in cut.report.read_text("utf-8")
+    assert "history.*jsonl* | sha256sum" not in whole.report.read_text("utf-8")
+
     # The same lines in one file: the same metrics, byte for byte, and the same answers of all.
     counted = cut.metrics.read_bytes()
     views = (("history",), ("history", "--json"))

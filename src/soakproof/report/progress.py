@@ -105,6 +105,14 @@ class Progress:
         told = ", ".join(f"{name}={value}" for name, value in detail.items())
         self.say(f"fault {fault_id} {event}: {told}")
 
+    def lapse(self, what: str, ms: int) -> None:
+        """A clock did not go on as it does."""
+        if what == "wall_stepped":
+            self.say(f"the clock was set by {ms / 1000:+.1f} s; nothing but display goes by it")
+        else:
+            self._began_s += ms / 1000 if what == "stopped" else 0
+            self.say(f"{what} for {ms / 1000:.1f} s, which count for no deadline and no duration")
+
     def refresh(self) -> None:
         """Time passed: a plain line now and then."""
         now_s = time.monotonic()

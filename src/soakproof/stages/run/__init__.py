@@ -76,6 +76,7 @@ def run(project: Project, run_dir: RunDir) -> None:
     state = "interrupted" if stopped_by else "completed"
     document = _run_document(project, run_dir, plan, state=state, started_at=started_at)
     document["harness_cost"]["storm"] = soak.cost
+    document["clock"] = soak.awake.document()
     document["parts"] = {
         "at_bytes": part_bytes,
         "sealed": sealing.parts,
