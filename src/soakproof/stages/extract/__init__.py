@@ -239,7 +239,7 @@ def _phase(tally: PhaseTally) -> dict[str, Any]:
         "misses": tally.misses,
         "writes": tally.writes,
         "hit_rate": round(tally.hits / asked, 6) if asked else None,
-        "samples": len(tally.operations),
+        "samples": tally.operations,
     }
 
 
