@@ -21,6 +21,7 @@ from soakproof.bulk.tail import Line
 from soakproof.errors import EvidenceBroken
 from soakproof.evidence.history_chain import chain_end
 from soakproof.lines import BadLine, decode_history
+from soakproof.report.progress import _SHOWN_STEPS, Progress
 from soakproof.rotation.names import numbers, sealed
 from soakproof.rotation.reading import is_there, members, stream, stream_sha256
 from soakproof.rotation.sealing import Sealing
@@ -237,6 +238,18 @@ def test_a_part_that_cannot_be_packed_stays_and_is_told(tmp_path: Path) -> None:
     assert plain.exists()
     assert not packed.exists()
     assert [0, 1, 2, 3] == seqs(path)
+
+
+def test_the_log_of_a_soak_of_days_is_bounded(tmp_path: Path) -> None:
+    log, steps = tmp_path / "soak_run.log", 2 * _SHOWN_STEPS
+    with Progress(log, total=None, duration_s=86400.0) as progress:
+        for number in range(steps):
+            progress.fault(f"kill-{number}", "fired", {})
+    lines = log.read_text("utf-8").splitlines()
+
+    assert _SHOWN_STEPS + 2 == len(lines)
+    assert lines[-2].endswith("more phases and faults are in history.jsonl")
+    assert f"faults {steps} (" in lines[-1], "they are counted all the same"
 
 
 # Whole soaks.
