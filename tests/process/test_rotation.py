@@ -370,6 +370,17 @@ def test_a_soak_of_a_tool_in_parts_passes(soaker: Callable[..., Soaker]) -> None
     assert counted == soaks.run_dir.joinpath("metrics.json").read_bytes()
 
 
+def test_a_replay_is_cut_as_the_run_was(library: LibraryProject) -> None:
+    flags = ("--part-bytes", "20000", "--ops", "3000", "--no-record")
+    soak(library, "first", *flags)
+    replayed = library.run_cli("replay", "first", "--run-id", "again", "--no-record")
+    again = RunDir(library.root / "_ctx/runs/again")
+
+    assert 0 == replayed.returncode, replayed.stderr
+    assert 20000 == json.loads(again.run.read_bytes())["parts"]["at_bytes"]
+    assert len(numbers(again.history)) >= 2
+
+
 def test_a_size_that_cannot_be_meant_is_refused(library: LibraryProject) -> None:
     done = library.run_cli("clean", "--campaign", "library", "--part-bytes", "12")
 

@@ -96,8 +96,8 @@ def write_bundle(
 
     The caller holds the record's lock. Keeps in memory what was not cut into parts.
     """
-    project.evidence.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{run.run_id}.", dir=project.evidence) as scratch:
+    # Beside the run's lines there is room for them, and what a crash leaves there is not tracked.
+    with tempfile.TemporaryDirectory(prefix=".bundle.", dir=run.path) as scratch:
         return _written(
             project,
             run,
