@@ -232,6 +232,23 @@ def point(flags: Flags) -> int:
     return 0
 
 
+def points(_flags: Flags) -> int:
+    """Soak points as they are asked for on standard input, each in a process forked from this."""
+    from soakproof.fleet.point_server import serve_points
+    from soakproof.pipeline import load_all, one_point
+
+    load_all()
+
+    def soak(spec: str, out: str) -> int:
+        def soaked() -> int:
+            one_point(Project.find(), Path(spec), Path(out), os.environ)
+            return 0
+
+        return guarded(soaked)
+
+    return serve_points(soak)
+
+
 def history(flags: Flags) -> int:
     """Print a run's history for a person, whole or in part."""
     from soakproof.lines import BadLine, decode_history
@@ -489,6 +506,7 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "campaign": campaign,
     "shrink": shrink,
     "point": point,
+    "points": points,
     "replay": replay,
     "verify": verify,
     "compare": compare,

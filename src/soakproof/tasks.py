@@ -382,6 +382,12 @@ def point(_c: Context, spec: str, out: str = "", json: bool = False) -> None:
     _run("point", spec=spec, out=out, json=json)
 
 
+@task
+def points(_c: Context, json: bool = False) -> None:
+    """Soak points as they are asked for on standard input; it answers in JSON in any case."""
+    _run("points", json=json)
+
+
 @task(positional=["run"])
 def replay(
     _c: Context,
@@ -435,6 +441,7 @@ _STAGES: Final[tuple[Any, ...]] = (
     campaign,
     shrink,
     point,
+    points,
     replay,
     conform,
     init,

@@ -20,7 +20,7 @@ from soakproof.awake import Awake, Lapse
 from soakproof.dice import stream
 from soakproof.faults.fault import Fault, Site
 from soakproof.faults.registry import EXCUSING, KEEPING, KINDS
-from soakproof.model import FaultPlan, Live, Outcome, Phase, Sample
+from soakproof.model import FaultPlan, Live, Operation, Outcome, Phase, Sample
 from soakproof.places import Places
 from soakproof.proc import Ended, processes_that_name
 from soakproof.report.progress import Progress
@@ -184,7 +184,7 @@ class LibrarySoak:
         if part.fault is not None:
             self._fault = self._make(part.fault)
         self._crew.begin()
-        while self._deal() or any(member.waiting for member in self._crew.members):
+        while self._deal() or any(map(_under_way, self._crew.members)):
             self._turn()
         if anew:
             self._dismiss()
@@ -263,11 +263,23 @@ class LibrarySoak:
 
     def _send(self, member: Member, ops: list[KvOp]) -> None:
         lines = _encoded(ops)
+        self._hurry(member, ops)
         now_ns = time.monotonic_ns()
         self._history.sent(self._part.phase, member.slot, member.pid, _told(ops), now_ns)
         self._crew.send(member, ops, lines)
         if self._fault is not None and not self._fault.done:
             self._fault.started(self._live(member))
+
+    def _hurry(self, member: Member, ops: Sequence[KvOp]) -> None:
+        """Tell the fault when what is left might be done before its moment comes."""
+        fault, end, pid = self._fault, self._part.end, member.pid
+        if fault is None or fault.done or end is None or pid is None:
+            return
+        left = end - 1 - ops[-1][0]
+        if left <= self._asked["depth"] * len(self._crew.members):
+            fault.hurry(
+                self.awake.now_ns(), self._as_live(member, as_operation(ops[0], self._part))
+            )
 
     def _start(self, member: Member) -> None:
         if self._failed_starts.get(member.slot, 0) < _PATIENCE:
@@ -333,14 +345,16 @@ class LibrarySoak:
         return "" if self._fault is None else str(self._fault.plan.params.get("mode", ""))
 
     def _live(self, member: Member) -> Live:
+        return self._as_live(member, as_operation(member.waiting[0], self._part))
+
+    def _as_live(self, member: Member, head: Operation) -> Live:
         child = member.child
-        if child is None:  # asked only of those with operations under way
+        if child is None:  # asked only of those that have operations, or are given some
             raise AssertionError
 
         def kill(why: str) -> None:
             self._crew.kill(member, why)
 
-        head = as_operation(member.waiting[0], self._part)
         since_ns = self._met.get(child.pid, member.sent_ns)
         return Live(head, child.pid, since_ns, kill, child.send)
 
@@ -462,6 +476,11 @@ class LibrarySoak:
                 detail = {"file": entry.name, "role": role, "result": result, "db_bytes": size}
                 self._history.probe("integrity", detail | {"tables": tables})
                 self._progress.say(f"integrity_check of {entry.name}: {result}")
+
+
+def _under_way(member: Member) -> bool:
+    """Whether a worker has operations, or its end, that was asked for, has not come yet."""
+    return bool(member.waiting) or (member.child is not None and member.killed_for is not None)
 
 
 def _encoded(ops: Sequence[KvOp]) -> bytes:
