@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from soakproof.errors import Interrupted, MissingInput, SoakError, UsageError
+from soakproof.rotation.reading import is_there
 from soakproof.rundir import Project, RunDir, as_json
 
 if TYPE_CHECKING:
@@ -254,7 +255,7 @@ def history(flags: Flags) -> int:
     from soakproof.report.history_text import Choice, choose, tell
 
     _, run_dir = _opened(flags)
-    if not run_dir.history.exists():
+    if not is_there(run_dir.history):
         raise MissingInput(run_dir.history, "make it with `soakproof run`")
     decoded = list(decode_history(run_dir.history))
     known = [line for line in decoded if not isinstance(line, BadLine)]

@@ -38,6 +38,7 @@ def clean(
     run_id: str = "",
     target_command: str = "",
     faults: str = "",
+    part_bytes: str = "",
     json: bool = False,
 ) -> None:
     """Plan a new run and prepare its segment; the cache starts empty."""
@@ -52,6 +53,7 @@ def clean(
         run_id=run_id,
         target_command=target_command,
         faults=faults,
+        part_bytes=part_bytes,
         json=json,
     )
 
@@ -187,6 +189,7 @@ def all_(
     run_id: str = "",
     target_command: str = "",
     faults: str = "",
+    part_bytes: str = "",
     allow_dirty: bool = False,
     json: bool = False,
     no_record: bool = False,
@@ -203,6 +206,7 @@ def all_(
         run_id=run_id,
         target_command=target_command,
         faults=faults,
+        part_bytes=part_bytes,
         allow_dirty=allow_dirty,
         json=json,
         no_record=no_record,

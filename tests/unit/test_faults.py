@@ -181,7 +181,7 @@ def test_a_random_kill_that_is_told_to_hurry_takes_what_is_started_next() -> Non
     one = kill("random", say)
     one.tick(0, {})
     one.started(first.live)
-    one.hurry(second.live)
+    one.hurry(0, second.live)
     one.started(second.live)
     one.started(third.live)
 
@@ -196,7 +196,7 @@ def test_a_kill_takes_no_other_before_the_first_has_ended() -> None:
     first, *others = Sent(1), Sent(2), Sent(3), Sent(4)
     one = kill("random", Told())
     one.tick(0, {})
-    one.hurry(first.live)
+    one.hurry(0, first.live)
     one.started(first.live)
     for late in others:
         one.started(late.live)
@@ -209,7 +209,7 @@ def test_one_that_was_faster_than_the_signal_leaves_the_hurry_to_the_next() -> N
     say, first, second = Told(), Sent(1), Sent(2)
     one = kill("random", say)
     one.tick(0, {})
-    one.hurry(first.live)
+    one.hurry(0, first.live)
     one.started(first.live)
     one.ended(first.live, None)
     one.started(second.live)
@@ -222,7 +222,7 @@ def test_a_kill_that_waits_for_a_writer_does_not_hurry() -> None:
     sent = Sent(1)
     one = kill("writing", Told())
     one.tick(0, {})
-    one.hurry(sent.live)
+    one.hurry(0, sent.live)
     one.started(sent.live)
 
     assert [] == sent.killed
@@ -243,9 +243,9 @@ def test_a_pause_that_is_told_to_hurry_stops_one_before_it_has_anything_to_do() 
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as stopped:
         operation = Operation(1, Phase.STORM, "get", "key", first_ask=True, episode=0)
         victim = Live(operation, stopped.pid, 0, lambda _why: None, _sender(stopped))
-        pause.hurry(victim)
+        pause.hurry(0, victim)
         pause.started(victim)
-        pause.hurry(Sent(2).live)
+        pause.hurry(0, Sent(2).live)
         pause.ended(Sent(2).live, None)
         pause.heal()
 
@@ -266,13 +266,13 @@ def test_a_pause_takes_another_where_one_had_ended_before_it_stood_still() -> No
     say, first, second = Told(), Sent(2**22 + 1), Sent(2**22 + 2)  # no such processes
     pause = hurried_pause(say)
     pause.tick(0, {})
-    pause.hurry(first.live)
+    pause.hurry(0, first.live)
     pause.started(first.live)
     pause.tick(10_000_000, {})
 
     assert [signal.SIGSTOP, signal.SIGCONT] == first.signals
     assert not pause.done
-    pause.hurry(second.live)
+    pause.hurry(0, second.live)
     assert [signal.SIGSTOP] == second.signals
     assert ["fired"] == [event for event, _ in say.events], "once"
 

@@ -105,7 +105,7 @@ class Fault(Protocol):
     def change(self, start: Start) -> Start:
         """Return how an operation under this fault is started."""
 
-    def hurry(self, live: Live) -> None:
+    def hurry(self, now_ns: int, live: Live) -> None:
         """Few operations are left to come, and ``live`` is given some now: make the moment here.
 
         Only told where it is known how many are left, just before :meth:`started`.
@@ -166,7 +166,7 @@ class FaultBase:
         """Return how an operation is started: as ever."""
         return start
 
-    def hurry(self, live: Live) -> None:
+    def hurry(self, now_ns: int, live: Live) -> None:
         """Nothing."""
 
     def started(self, live: Live) -> None:

@@ -58,7 +58,7 @@ class Kill(Midway):
         self._victims = Victims(plan.params["let_pass"], plan.params["after_ms"])
         self._killed: dict[int, dict[str, Any]] = {}
         self._log: Path | None = None
-        self._hurried = False
+        self._hurried_ns: int | None = None
 
     def begin(self, now_ns: int) -> None:
         """Keep writers inside, unless any moment is right."""
@@ -89,17 +89,17 @@ class Kill(Midway):
             self._kill(now_ns, waiter.live, seen)
         self.release()
 
-    def hurry(self, live: Live) -> None:
+    def hurry(self, now_ns: int, live: Live) -> None:
         """Let the next one be it: there may be no other."""
         del live
-        self._hurried = self._mode == "random"
+        self._hurried_ns = now_ns if self._mode == "random" else None
 
     def started(self, live: Live) -> None:
         """Count it; in a hurry, kill it while it is at what it was just given."""
         self._victims.started(live)
-        if self._hurried and not self.effective:
+        if self._hurried_ns is not None and not self.effective:
             _spin(self.plan.params["after_wal_us"])
-            self._kill(time.monotonic_ns(), live, {})
+            self._kill(self._hurried_ns, live, {})
 
     def ended(self, live: Live, signal_number: int | None) -> None:
         """Whether it died of it; one that was faster than the signal does not count."""

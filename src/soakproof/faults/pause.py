@@ -98,10 +98,10 @@ class Pause(Midway):
             self._stop(now_ns, waiter.live)
         self.release()
 
-    def hurry(self, live: Live) -> None:
+    def hurry(self, now_ns: int, live: Live) -> None:
         """Stop this one: there may be no other that somebody is left to meet."""
         if self._mode == "random" and self._victim is None:
-            self._stop(time.monotonic_ns(), live)
+            self._stop(now_ns, live)
 
     def started(self, live: Live) -> None:
         """Count it."""

@@ -27,6 +27,7 @@ from soakproof.lines import BadLine, decode_history
 from soakproof.model import ABSENT, Expected, Outcome
 from soakproof.model import Source as SettingSource
 from soakproof.places import reveal_plan
+from soakproof.rotation.reading import is_there
 from soakproof.rundir import Project, RunDir, as_json, write_bytes
 from soakproof.targets.command import about, resolve_command
 from soakproof.targets.oracle import Oracle, Source, identity
@@ -63,7 +64,7 @@ def expect(project: Project, run_dir: RunDir) -> Asked:
         MissingInput: there is no history.
     """
     plan = schema.load_json(run_dir.plan, "plan", hint="make it with `soakproof clean`")
-    if not run_dir.history.exists():
+    if not is_there(run_dir.history):
         hint = f"make it with `soakproof run --run-id {run_dir.run_id}`"
         raise MissingInput(run_dir.history, hint)
     if "oracle" not in plan["target"]:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from soakproof.awake import Awake, Lapse
 from soakproof.dice import stream
 from soakproof.faults.fault import Fault, Site
 from soakproof.faults.registry import EXCUSING, KEEPING, KINDS
@@ -51,6 +52,8 @@ _PATIENCE: Final = 3
 class LibrarySoak:
     """A soak of one plan; :meth:`go` runs it, then ``cost`` says what the harness used.
 
+    ``awake`` is the clock of durations and deadlines.
+
     Args:
         plan: the validated plan.
         run_dir: where everything is written.
@@ -72,6 +75,7 @@ class LibrarySoak:
         self._history = history
         self._samples = samples
         self._progress = progress
+        self.awake = Awake()
         self._settings = {name: one["value"] for name, one in plan["settings"].items()}
         places = TargetPlaces(
             run_dir.run_id, run_dir.segment, run_dir.telemetry, run_dir.target_scratch
@@ -112,7 +116,7 @@ class LibrarySoak:
         plan_sha256 = hashlib.sha256(self._run_dir.plan.read_bytes()).hexdigest()
         self._history.begin(self._run_dir.run_id, plan_sha256)
         if (duration_s := self._settings["duration_s"]) is not None:
-            self._until_ns = time.monotonic_ns() + int(duration_s * 1e9)
+            self._until_ns = self.awake.now_ns() + int(duration_s * 1e9)
         self._crew = Crew(
             self._target.command,
             self._target.env(None, os.environ),
@@ -120,6 +124,7 @@ class LibrarySoak:
             deadline_ms=self._asked["deadline_ms"],
             scratch=self._run_dir.scratch,
             listener=self,
+            awake=self.awake,
         )
         with self._signals():
             try:
@@ -171,13 +176,14 @@ class LibrarySoak:
             self._history.phase(part.phase, "end", episode=part.episode, again=0, kind=kind)
 
     def _run_part(self, part: KvPart, *, anew: bool) -> None:
-        self._part, self._part_began_ns = part, time.monotonic_ns()
+        self._part, self._part_began_ns = part, self.awake.now_ns()
         self._source = kv_ops(self._workload, self._settings["seed"], part.first, part.end)
         self._block, self._at, self._met = (), 0, {}
         if anew:
             self._dismiss()
         if part.fault is not None:
             self._fault = self._make(part.fault)
+        self._crew.begin()
         while self._deal() or any(map(_under_way, self._crew.members)):
             self._turn()
         if anew:
@@ -204,7 +210,7 @@ class LibrarySoak:
         return kind.make(drawn, self._site, say)
 
     def _enough(self) -> bool:
-        timed_out = self._until_ns is not None and time.monotonic_ns() >= self._until_ns
+        timed_out = self._until_ns is not None and self.awake.now_ns() >= self._until_ns
         return timed_out or self._stopping is not None
 
     # Operations, dealt to workers.
@@ -248,10 +254,11 @@ class LibrarySoak:
             return True
         if not fault.admits:
             # A fault that will never be there is no reason to wait for ever.
-            if time.monotonic_ns() - self._part_began_ns > self._asked["deadline_ms"] * _NS_PER_MS:
+            patience_ns = self._asked["deadline_ms"] * _NS_PER_MS
+            if self.awake.now_ns() - self._part_began_ns > patience_ns:
                 fault.heal()
             return fault.done
-        self._met[pid] = time.monotonic_ns()
+        self._met[pid] = self.awake.now_ns()
         return True
 
     def _send(self, member: Member, ops: list[KvOp]) -> None:
@@ -259,7 +266,7 @@ class LibrarySoak:
         self._hurry(member, ops)
         now_ns = time.monotonic_ns()
         self._history.sent(self._part.phase, member.slot, member.pid, _told(ops), now_ns)
-        self._crew.send(member, ops, lines, now_ns)
+        self._crew.send(member, ops, lines)
         if self._fault is not None and not self._fault.done:
             self._fault.started(self._live(member))
 
@@ -270,7 +277,9 @@ class LibrarySoak:
             return
         left = end - 1 - ops[-1][0]
         if left <= self._asked["depth"] * len(self._crew.members):
-            fault.hurry(self._as_live(member, as_operation(ops[0], self._part)))
+            fault.hurry(
+                self.awake.now_ns(), self._as_live(member, as_operation(ops[0], self._part))
+            )
 
     def _start(self, member: Member) -> None:
         if self._failed_starts.get(member.slot, 0) < _PATIENCE:
@@ -298,17 +307,17 @@ class LibrarySoak:
     # Time.
 
     def _turn(self) -> None:
-        now_ns = time.monotonic_ns()
+        now_ns = self.awake.now_ns()
         if now_ns >= self._next_tick_ns:
             self._tick(now_ns)
-        left_ms = max(0.0, (self._next_tick_ns - time.monotonic_ns()) / _NS_PER_MS)
+        left_ms = max(0.0, (self._next_tick_ns - self.awake.now_ns()) / _NS_PER_MS)
         self._crew.wait(left_ms)
 
     def _tick(self, now_ns: int) -> None:
         self._next_tick_ns = now_ns + _TICK_MS * _NS_PER_MS
         if self._fault is not None and not self._fault.done:
             self._fault.tick(now_ns, self._lives(now_ns))
-        self._crew.watch(now_ns)
+        self._crew.watch()
         if now_ns >= self._next_sample_ns:
             interval_ms: int = self._plan["campaign"]["sampling"]["interval_ms"]
             self._next_sample_ns = now_ns + interval_ms * _NS_PER_MS
@@ -351,6 +360,7 @@ class LibrarySoak:
 
     def _dismiss(self) -> None:
         """End all workers in order: they read the end of their input."""
+        self._crew.begin()
         self._crew.dismiss()
         while self._crew.running:
             self._turn()
@@ -430,6 +440,11 @@ class LibrarySoak:
     def _shown(self, text: str) -> str:
         printable = "".join(char if char.isprintable() else " " for char in text[:_ERROR_CHARS])
         return self._hidden.hide(self._target.normal(printable.encode()).decode())
+
+    def lapsed(self, lapse: Lapse) -> None:
+        """Write that time was lost, or that the clock was set."""
+        self._history.lapse(lapse)
+        self._progress.lapse(lapse.what, lapse.ms)
 
     # What is looked at beside the operations.
 
