@@ -11,14 +11,13 @@ from typing import Final
 
 from reach.effort import Effort
 from reach.place import Place, Took, command
-from speed.figure import Figure, Table, ratio, spread
-from speed.process import MeasurementError
-
 from soakproof import schema
 from soakproof.places import reveal_plan
 from soakproof.rundir import RunDir
 from soakproof.targets.target import Places, Target
 from soakproof.workload.script import operations_of
+from speed.figure import Figure, Table, ratio, spread
+from speed.process import MeasurementError
 
 __all__ = ["Round", "measure", "told"]
 

@@ -12,9 +12,8 @@ from reach.beside_xargs import CAMPAIGN
 from reach.effort import Effort
 from reach.grown import grow
 from reach.place import Place
-from speed.figure import Figure, Ratio, Table, spread
-
 from soakproof.rundir import Project, RunDir
+from speed.figure import Figure, Ratio, Table, spread
 
 __all__ = ["Measured", "measure", "told"]
 
@@ -61,7 +60,9 @@ def told(found: Sequence[Measured]) -> tuple[list[Figure], list[Table]]:
     )
     least, most = found[0], found[-1]
     figures = [
-        Figure(f"{stage}, time an operation: {most.ops:,} / {least.ops:,}", _growth(least, most, stage))
+        Figure(
+            f"{stage}, time an operation: {most.ops:,} / {least.ops:,}", _growth(least, most, stage)
+        )
         for stage in STAGES
     ]
     return figures, [Table("The stages after a run, by its size", head, rows)]

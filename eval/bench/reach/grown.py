@@ -16,14 +16,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from speed.process import MeasurementError
-
 from soakproof import schema
 from soakproof.model import Operation, Outcome, Phase
 from soakproof.places import Places, reveal_plan
 from soakproof.rundir import ChainedLineWriter, RunDir, as_json
 from soakproof.stages.run.writing import HistoryWriter
 from soakproof.workload.script import operations_of
+from speed.process import MeasurementError
 
 __all__ = ["Seen", "by_key", "grow"]
 
@@ -140,9 +139,7 @@ class _Storm:
             worker = free.pop()
             self._history.invoke(operation, worker, self.now_ns)
             self._tell(operation, seen, self.now_ns)
-            ending = _Ending(
-                self.now_ns + took_ns, operation.index, worker, operation, seen
-            )
+            ending = _Ending(self.now_ns + took_ns, operation.index, worker, operation, seen)
             heapq.heappush(under_way, ending)
         while under_way:
             self._end(heapq.heappop(under_way))
@@ -191,5 +188,3 @@ def _beside(small: RunDir, big: RunDir, end_ns: int, ops: int) -> None:
     for mine, his in ((small.answers, big.answers), (small.versions, big.versions)):
         shutil.copytree(mine, his)
     big.scratch.mkdir(exist_ok=True)
-
-

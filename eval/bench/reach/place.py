@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from speed.process import MeasurementError
-
 from soakproof.rundir import Project, RunDir
+from soakproof.workload.settings import ENVIRONMENT
+from speed.process import MeasurementError
 
 __all__ = ["Place", "Took", "command"]
 
 EVAL: Final = Path(__file__).resolve().parents[2]
 OURS: Final = EVAL / "bench" / "project"
-SETTINGS: Final = frozenset({"OPS", "DURATION", "WORKERS", "SEED", "RUN_ID", "GITHUB_STEP_SUMMARY"})
+LEFT_OUT: Final = frozenset({*ENVIRONMENT.values(), "GITHUB_STEP_SUMMARY"})
 """Variables that say how a soak is to be: here only the command line does."""
+PREFIXES: Final = ("TRIFECTA_", "PYTHON")
+"""Nor does the bench's own path make every start of Python look in two folders more."""
 _TAIL_CHARS: Final = 600
 
 
@@ -82,7 +84,11 @@ class Place:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.env = {name: text for name, text in os.environ.items() if name not in SETTINGS}
+        self.env = {
+            name: text
+            for name, text in os.environ.items()
+            if name not in LEFT_OUT and not name.startswith(PREFIXES)
+        }
         for name in ("campaigns", "gates", "targets"):
             shutil.copytree(EVAL / name, root / "eval" / name)
         shutil.copytree(OURS, root / "eval", dirs_exist_ok=True)

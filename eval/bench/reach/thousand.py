@@ -28,9 +28,7 @@ def measure(place: Place, effort: Effort) -> tuple[list[Figure], list[Table]]:
     return told(took, effort.seeds, summary)
 
 
-def told(
-    took: Took, seeds: int, summary: Mapping[str, Any]
-) -> tuple[list[Figure], list[Table]]:
+def told(took: Took, seeds: int, summary: Mapping[str, Any]) -> tuple[list[Figure], list[Table]]:
     """Say how long it took, or would take.  Pure."""
     minutes = took.wall_s / _MINUTE_S * WANTED / seeds
     how = "" if seeds == WANTED else f", extrapolated from {seeds}"
