@@ -149,6 +149,8 @@ class Target:
         return (*spec["argv"], spec.get("answer_file", ""))
 
     def _fill(self, template: str, operation: Operation | None = None) -> str:
+        if "{" not in template:  # most parts of a command line, and each costs an operation time
+            return template
         if "{cache}" in template:
             template = template.replace("{cache}", str(self.cache_folder))
         filled = (
@@ -158,8 +160,10 @@ class Target:
             .replace("{run_id}", self.places.run_id)
         )
         if operation is not None:
-            file = self.places.segment / self._key_file(operation)
-            filled = filled.replace("{file}", str(file)).replace("{op}", operation.op_id)
+            if "{file}" in filled:
+                file = self.places.segment / self._key_file(operation)
+                filled = filled.replace("{file}", str(file))
+            filled = filled.replace("{op}", operation.op_id)
             filled = filled.replace("{kind}", operation.kind).replace("{key}", operation.key)
         return filled
 

@@ -80,6 +80,7 @@ class Soak:
         self._live: dict[int, Live] = {}
         self._base_env = dict(os.environ)
         self._done = 0
+        self._kept_sha256: set[str] = set()
         self.cost: dict[str, Any] = {}
         self._next_sample_ns = 0
         self._until_ns: int | None = None
@@ -270,9 +271,11 @@ class Soak:
     def _kept(self, answer: bytes) -> str:
         """Keep a distinct answer, so that a wrong one can be shown."""
         sha256 = hashlib.sha256(answer).hexdigest()
-        path = self._run_dir.answers / sha256
-        if not path.exists():
-            path.write_bytes(answer)
+        if sha256 not in self._kept_sha256:
+            path = self._run_dir.answers / sha256
+            if not path.exists():
+                path.write_bytes(answer)
+            self._kept_sha256.add(sha256)
         return sha256
 
     def _sample(self) -> None:
