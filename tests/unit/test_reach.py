@@ -90,14 +90,16 @@ def test_fewer_seeds_are_extrapolated_and_said_to_be() -> None:
     assert "PASS 39, FAIL 1" == table.rows[0][-1]
 
 
-def test_growth_is_of_the_time_an_operation() -> None:
+def test_growth_is_of_the_cpu_an_operation() -> None:
     sizes = {"record": 2_000_000, "metrics": 3_000, "page": 4_000, "bundle": 5_000_000}
-    few = Measured(1_000, {stage: [1.0, 2.0, 3.0] for stage in STAGES}, sizes)
-    many = Measured(10_000, {stage: [10.0] for stage in STAGES}, sizes)
+    rounds = [took(9.0, 1.0), took(8.0, 2.0), took(7.0, 3.0)]
+    few = Measured(1_000, dict.fromkeys(STAGES, rounds), sizes)
+    many = Measured(10_000, {stage: [took(99.0, 10.0)] for stage in STAGES}, sizes)
     figures, (table,) = by_size.told([few, many])
 
     assert [Ratio(0.5, 0.5, 0.5, 1)] * 4 == [one.ratio for one in figures]
     assert ("2.0", "3", "4", "5.00") == table.rows[1][-4:]
+    assert ("1,000", "8.00 (2.00)") == table.rows[0][:2]
 
 
 def lines(end: str = "ok") -> list[dict[str, Any]]:

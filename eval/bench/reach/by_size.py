@@ -6,14 +6,15 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from reach.beside_xargs import CAMPAIGN
 from reach.effort import Effort
 from reach.grown import grow
-from reach.place import Place
+from reach.place import Place, Took
 from soakproof.rundir import Project, RunDir
-from speed.figure import Figure, Ratio, Table, spread
+from speed.figure import Figure, Ratio, Table
 
 __all__ = ["Measured", "measure", "told"]
 
@@ -31,12 +32,12 @@ class Measured:
 
     Args:
         ops: its operations.
-        seconds: stage → what each round took.
+        took: stage → what each round took.
         sizes: what → bytes.
     """
 
     ops: int
-    seconds: dict[str, list[float]] = field(default_factory=dict)
+    took: dict[str, list[Took]] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
 
 
@@ -52,7 +53,7 @@ def told(found: Sequence[Measured]) -> tuple[list[Figure], list[Table]]:
     rows = tuple(_row(one) for one in found)
     head = (
         "operations",
-        *(f"{stage}, s" for stage in STAGES),
+        *(f"{stage}, s (CPU)" for stage in STAGES),
         "history and telemetry, MB",
         "metrics, kB",
         "page, kB",
@@ -72,7 +73,7 @@ def _row(one: Measured) -> tuple[str, ...]:
     sizes: Mapping[str, int] = one.sizes
     return (
         f"{one.ops:,}",
-        *(spread(one.seconds[stage], 2) for stage in STAGES),
+        *(_seconds(one.took[stage]) for stage in STAGES),
         f"{sizes['record'] / _MB:,.1f}",
         f"{sizes['metrics'] / _KB:,.0f}",
         f"{sizes['page'] / _KB:,.0f}",
@@ -81,29 +82,33 @@ def _row(one: Measured) -> tuple[str, ...]:
 
 
 def _growth(least: Measured, most: Measured, stage: str) -> Ratio:
-    few, many = least.seconds[stage], most.seconds[stage]
+    few, many = ([took.cpu_s for took in one.took[stage]] for one in (least, most))
     share = least.ops / most.ops
     rounds = min(len(few), len(many))
-    middle = sorted(few)[len(few) // 2]
-    each = sorted(one / middle * share for one in many)
-    return Ratio(each[len(each) // 2], each[0], each[-1], rounds)
+    each = [one / median(few) * share for one in many]
+    return Ratio(median(each), min(each), max(each), rounds)
+
+
+def _seconds(took: Sequence[Took]) -> str:
+    wall, cpu = median(one.wall_s for one in took), median(one.cpu_s for one in took)
+    return f"{wall:,.2f} ({cpu:,.2f})"
 
 
 def _measured(place: Place, small: RunDir, ops: int, rounds: int) -> Measured:
     one = Measured(ops, {stage: [] for stage in STAGES})
+    took = one.took
     run = place.planned(f"size-{ops}", CAMPAIGN, ops)
     grow(small, run)
     named = ("--run-id", run.run_id)
     place.soakproof("expect", *named)
     bundle = Project(place.root).evidence / run.run_id
     for _ in range(rounds):
-        one.seconds["extract"].append(place.soakproof("extract", *named).wall_s)
+        took["extract"].append(place.soakproof("extract", *named))
         place.soakproof("gate", *named, codes=VERDICTS)
-        one.seconds["report"].append(place.soakproof("report", *named).wall_s)
+        took["report"].append(place.soakproof("report", *named))
         shutil.rmtree(bundle, ignore_errors=True)
-        one.seconds["record"].append(place.soakproof("record", *named).wall_s)
-        verified = place.soakproof("verify", str(bundle), codes=VERDICTS)
-        one.seconds["verify"].append(verified.wall_s)
+        took["record"].append(place.soakproof("record", *named))
+        took["verify"].append(place.soakproof("verify", str(bundle), codes=VERDICTS))
     told_lines = _bytes(run.telemetry)
     one.sizes = {
         "record": run.history.stat().st_size + told_lines,
