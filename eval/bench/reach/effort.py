@@ -28,7 +28,7 @@ class Effort:
     events: int = 2_000_000
     counting_rounds: int = 3
     engine_rounds: int = 3
-    engine_points: int = 40
+    engine_points: int = 30
     seeds: int = 1_000
     sizes: tuple[tuple[int, int], ...] = ((1_000, 3), (10_000, 3), (100_000, 1))
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from soakproof.model import Operation, Outcome
 from soakproof.targets.normal import Normaliser
 
@@ -57,11 +59,18 @@ class Target:
         Variables that the target's file sets win; others with the same prefix as those
         (``TRIFECTA_…``) are left out, so that the caller's shell does not change what is soaked.
         """
+        return {**self.left_of(base), **self.own_env(operation)}
+
+    def left_of(self, base: Mapping[str, str]) -> dict[str, str]:
+        """Return what of the caller's environment an operation gets."""
         given: Mapping[str, str] = self.document.get("environment", {})
         prefixes = tuple({name.partition("_")[0] + "_" for name in given if "_" in name})
-        env = {name: value for name, value in base.items() if not name.startswith(prefixes)}
-        env.update({name: self._fill(value, operation) for name, value in given.items()})
-        return env
+        return {name: value for name, value in base.items() if not name.startswith(prefixes)}
+
+    def own_env(self, operation: Operation | None) -> dict[str, str]:
+        """Return the variables that the target's file sets for an operation."""
+        given: Mapping[str, str] = self.document.get("environment", {})
+        return {name: self._fill(value, operation) for name, value in given.items()}
 
     def beside(self, argv: Sequence[str]) -> tuple[str, ...]:
         """Return the command line of a command that is no operation (prepare, integrity …)."""
@@ -184,9 +193,17 @@ def _is_answer(spec: Mapping[str, Any], answer: bytes) -> bool:
     if spec.get("answer", "json") != "json":
         return True
     try:
-        document = json.loads(answer)
+        document = _document(answer)
     except (ValueError, RecursionError):
         return False
     if isinstance(document, dict):
         return bool(document.get("status", "ok") == "ok")
     return isinstance(document, list)
+
+
+def _document(answer: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value of a JSON text; what the strict and fast decoder refuses goes to json."""
+    try:
+        return msgspec.json.decode(answer)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return json.loads(answer)

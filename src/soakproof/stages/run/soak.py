@@ -79,6 +79,7 @@ class Soak:
         self._active = self._make_active()
         self._live: dict[int, Live] = {}
         self._base_env = dict(os.environ)
+        self._left_env = self._target.left_of(self._base_env)
         self._done = 0
         self._kept_sha256: set[str] = set()
         self.cost: dict[str, Any] = {}
@@ -177,7 +178,8 @@ class Soak:
 
     def launch(self, operation: Operation) -> Launch:
         """Say how to start an operation."""
-        start = Start(self._target.argv(operation), self._target.env(operation, self._base_env))
+        env = {**self._left_env, **self._target.own_env(operation)}
+        start = Start(self._target.argv(operation), env)
         start = self._active.change(operation, start)
         return Launch(start.argv, start.env, self._cwd)
 
