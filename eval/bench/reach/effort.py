@@ -36,7 +36,7 @@ class Effort:
 FULL: Final = Effort()
 QUICK: Final = Effort(
     wall_rounds=2,
-    wall_ops=60,
+    wall_ops=120,
     events=200_000,
     counting_rounds=1,
     engine_rounds=1,

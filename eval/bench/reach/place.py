@@ -89,9 +89,9 @@ class Place:
             for name, text in os.environ.items()
             if name not in LEFT_OUT and not name.startswith(PREFIXES)
         }
-        for name in ("campaigns", "gates", "targets"):
-            shutil.copytree(EVAL / name, root / "eval" / name)
-        shutil.copytree(OURS, root / "eval", dirs_exist_ok=True)
+        shutil.copytree(OURS, root / "eval")
+        for name in ("campaigns", "gates", "targets"):  # of two with one name the checkout's wins
+            shutil.copytree(EVAL / name, root / "eval" / name, dirs_exist_ok=True)
         self._log = root / "soakproof.log"
 
     def soakproof(self, *arguments: str, codes: Sequence[int] = (0,)) -> Took:
