@@ -65,5 +65,8 @@ BAD_LINES = {
     "a control character": line().replace(b"uuid", b"uu\x00d"),
     "blanks": b"   ",
     "not a number": line().replace(b"0.5", b"NaN"),
+    "nested too deep": line().replace(b'"uuid.py"', b"[" * 100_000 + b"]" * 100_000),
+    "a byte order mark": b"\xef\xbb\xbf" + line(),
+    "a time that no float holds": line().replace(b"0.5", b"1e400"),
 }
 """Name → line."""

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-__all__ = ["HOLD", "OTHER_KEY", "make_project"]
+__all__ = ["HOLD", "OTHER_KEY", "TOY", "make_project"]
 
 TOY = Path(__file__).parent / "toy" / "toy.py"
 

@@ -81,7 +81,9 @@ FLAGS: Final = {
     "workers": Flag(_PLANNING | _SEEDED, "N", "processes at once (environment: WORKERS)"),
     "seed": Flag(_PLANNING | _DEEP | {"matrix"}, "N", "seed of all choices (environment: SEED)"),
     "target_command": Flag(
-        _PLANNING | _MANY | _DEEP, "CMD", "soak this command in place of the target's own"
+        _PLANNING | _MANY | _DEEP | {"replay"},
+        "CMD",
+        "soak this command in place of the target's own",
     ),
     "run_id": Flag(
         _PLANNING | _WORKING | {"open", "follow", "replay"},

@@ -162,7 +162,8 @@ def replay(flags: Flags) -> int:
     project = Project.find()
     name = str(flags["run"])
     like = None if Path(name).is_file() else find_run(project, name)
-    given = {"run_id": flags.get("run_id"), **({"case": name} if like is None else {})}
+    given = {part: flags.get(part) for part in ("run_id", "target_command")}
+    given |= {"case": name} if like is None else {}
     # Only the plan, or the case, says what is soaked: no setting of the environment.
     left = {key: text for key, text in os.environ.items() if key not in ENVIRONMENT.values()}
     if flags.get("no_record"):

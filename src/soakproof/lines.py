@@ -19,6 +19,7 @@ from soakproof.model import Expected, HistoryLine, Sample, TelemetryEvent
 from soakproof.rundir import read_lines
 
 __all__ = [
+    "UNREADABLE",
     "BadLine",
     "LineDecoder",
     "decode_expected",
@@ -31,6 +32,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding a line raises where it is no record, or is nested deeper than can be read."""
 
 _SHOWN_CHARS: Final = 160
 
@@ -83,7 +87,7 @@ def line_decoder(kind: type[T]) -> LineDecoder[T]:
                 line.decode("utf-8")
             strict.decode(line)
             return decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        except UNREADABLE as problem:
             return BadLine(number, why_unreadable(problem, len(line), whole=whole))
 
     return decode
@@ -99,7 +103,8 @@ def why_unreadable(problem: Exception, line_bytes: int, *, whole: bool) -> str:
     """Return what is wrong with a line, in a sentence that is short whatever the line holds."""
     torn = "" if whole else "torn: the line does not end; "
     size = f" ({line_bytes} bytes)" if line_bytes > _SHOWN_CHARS else ""
-    return f"{torn}{str(problem)[:_SHOWN_CHARS]}{size}"
+    reason = "nested too deep" if isinstance(problem, RecursionError) else str(problem)
+    return f"{torn}{reason[:_SHOWN_CHARS]}{size}"
 
 
 def strict_struct(kind: Any, **types: Any) -> type[msgspec.Struct]:  # noqa: ANN401 - dataclass, types

@@ -173,6 +173,8 @@ def again(project: Project, like: RunDir, flags: Mapping[str, str | None]) -> Ru
         EvidenceBroken: the plan is not the same; both are on disk.
     """
     same_python(like)
-    run_dir = clean(project, {**settings_of(like), "run_id": flags.get("run_id")}, {}, like=like)
+    settings = {**settings_of(like), "run_id": flags.get("run_id")}
+    settings["target_command"] = flags.get("target_command") or settings["target_command"]
+    run_dir = clean(project, settings, {}, like=like)
     same_plan(like, run_dir)
     return run_dir

@@ -383,12 +383,21 @@ def replay(
     _c: Context,
     run: str,
     run_id: str = "",
+    target_command: str = "",
     allow_dirty: bool = False,
     no_record: bool = False,
     json: bool = False,
 ) -> None:
     """Repeat an earlier run, or soak a case: the same plan, in a run of its own."""
-    _run("replay", run=run, run_id=run_id, allow_dirty=allow_dirty, no_record=no_record, json=json)
+    _run(
+        "replay",
+        run=run,
+        run_id=run_id,
+        target_command=target_command,
+        allow_dirty=allow_dirty,
+        no_record=no_record,
+        json=json,
+    )
 
 
 @task(positional=["worker"])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 from soaker import HANG_GUARD_S, Soaker
+from toy_project import TOY
 
 from soakproof import schema
 
@@ -90,7 +93,8 @@ def test_a_campaign_that_was_killed_goes_on_where_it_was(soaker: Make) -> None:
 
 def test_a_defect_fails_the_campaign_and_is_told_with_its_replay(soaker: Make) -> None:
     broken = soaker("fickle")
-    done = broken(*ASKED, "--seeds", "1..3", "--keep", "1")
+    command = shlex.join([sys.executable, str(TOY), "--defect", "fickle"])
+    done = broken(*ASKED, "--seeds", "1..3", "--keep", "1", "--target-command", command)
 
     assert 10 == done.returncode
     summary = summary_of(folder_of(broken))
@@ -102,7 +106,8 @@ def test_a_defect_fails_the_campaign_and_is_told_with_its_replay(soaker: Make) -
     assert [group["run"]] == [path.name for path in runs], "one was to be kept"
     assert (runs[0] / "report.html").exists()
     assert not (runs[0] / "segment").exists()
-    assert 10 == broken(*group["replay"].split()[1:], "--no-record").returncode
+    assert command in shlex.split(group["replay"]), "its folders are those of this machine"
+    assert 10 == broken(*shlex.split(group["replay"])[1:], "--no-record").returncode
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from soaker import Soaker
-from toy_project import OTHER_KEY, make_project
+from toy_project import OTHER_KEY, TOY, make_project
 
 from soakproof import schema
 
@@ -85,3 +88,31 @@ def test_a_run_that_did_not_fail_by_that_criterion_is_refused(broken: Soaker) ->
 
     assert (2, 1) == (done.returncode, len(done.stderr.strip().splitlines())), done.stderr
     assert "expected no_stale_answer to be FAIL" in done.stderr
+
+
+def test_a_command_of_another_folder_is_shrunk_and_named_in_the_replay(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    toy = shutil.copy(TOY, elsewhere)
+    (tmp_path / "project").mkdir()
+    made = Soaker(make_project(tmp_path / "project", GATE, episode_fault=OTHER_KEY))
+    try:
+        command = shlex.join([sys.executable, str(toy), "--defect", "other_key"])
+        asked = ("--campaign", "toy", "--seeds", "1", "--ops", "22", "--target-command", command)
+        assert 10 == made("campaign", *asked).returncode
+        [run] = [path.name for path in (made.root / "_ctx/runs").iterdir() if path.is_dir()]
+        few = ("--criterion", "no_wrong_answer", "--repeats", "1/1", "--budget", "2")
+        done = made("shrink", run, *few)
+
+        assert 0 == done.returncode, done.stderr
+        [line] = [line for line in done.stdout.splitlines() if line.startswith("replay: ")]
+        assert command in shlex.split(line)
+        [case] = (made.root / "eval/seeds/toy").iterdir()
+        assert str(tmp_path) not in case.read_text("utf-8")
+        assert 10 == made(*shlex.split(line)[2:]).returncode
+
+        mended = shlex.join([sys.executable, str(toy)])
+        again = ("replay", str(case), "--no-record", "--target-command", mended)
+        assert 10 != made(*again).returncode, "the same case, and a tool without the defect"
+    finally:
+        made.close()

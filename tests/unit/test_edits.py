@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from soakproof.model import EditPlan, Operation
+from soakproof.model import EditPlan, Operation, Phase
 from soakproof.workload.edits import Editor
 from soakproof.workload.ground import Ground
 from soakproof.workload.languages import Language
@@ -17,7 +17,7 @@ LATE_NS = 10_000_000_000
 
 
 def asks(index: int) -> Operation:
-    return Operation(index, "storm", "ask", "bisect", first_ask=False)
+    return Operation(index, Phase.STORM, "ask", "bisect", first_ask=False)
 
 
 class Processes:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,7 +61,17 @@ def test_a_grid_is_every_combination_for_every_seed() -> None:
 
     assert 8 == len(made) == len({point.name for point in made})
     assert Point(1, (("faults", "kill"), ("workers", "2"))) == made[0]
-    assert "seed-2_faults-lock_hold+pause_workers-4" == made[-1].name
+    assert "seed-2_faults-lock_hold.pause_workers-4" == made[-1].name
+
+
+def test_the_name_of_every_point_can_be_that_of_a_run() -> None:
+    kinds = "+".join(f"fault_{number}" for number in range(20))
+    grid = parse_grid([f"faults={kinds},{kinds}+one_more,kill+pause", "workers=2"])
+    names = [point.name for point in points([1, 10**9], grid)]
+
+    pattern = schema.load_schema("point-plan")["properties"]["run_id"]["pattern"]
+    assert all(re.fullmatch(pattern, name) for name in names), names
+    assert len(names) == len(set(names)) == 6
 
 
 @pytest.mark.parametrize(

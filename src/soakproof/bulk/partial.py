@@ -58,9 +58,11 @@ class Measured:
     total_ns: int = 0
 
     def __add__(self, other: Measured) -> Measured:
+        buckets = Counter(self.buckets)
+        buckets.update(other.buckets)
         return Measured(
             self.count + other.count,
-            Counter(self.buckets) + Counter(other.buckets),
+            buckets,
             min(self.min_ms, other.min_ms),
             max(self.max_ms, other.max_ms),
             self.total_ns + other.total_ns,

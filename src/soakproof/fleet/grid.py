@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,11 @@ __all__ = ["GRID_NAMES", "Point", "parse_grid", "parse_seeds", "points"]
 
 GRID_NAMES: Final = ("workers", "ops", "faults")
 """What a grid may vary; ``faults`` takes kinds joined by ``+``."""
+
+_LONGEST_NAME: Final = 80
+"""A run's name may have 100 characters; what a run makes of it adds some."""
+
+_DIGEST: Final = 10
 
 _RANGE: Final = re.compile(r"(\d+)(?:\.\.(\d+))?")
 _WORD: Final = re.compile(r"[A-Za-z0-9_+]+")
@@ -33,8 +39,13 @@ class Point:
 
     @property
     def name(self) -> str:
-        """A file name, such as ``seed-17_workers-4``."""
-        return "_".join([f"seed-{self.seed}", *(f"{name}-{text}" for name, text in self.values)])
+        """A run's name, such as ``seed-17_faults-kill.pause``; a digest ends a long one."""
+        parts = (f"{name}-{text.replace('+', '.')}" for name, text in self.values)
+        whole = "_".join([f"seed-{self.seed}", *parts])
+        if len(whole) <= _LONGEST_NAME:
+            return whole
+        digest = hashlib.sha256(whole.encode("ascii")).hexdigest()[:_DIGEST]
+        return f"{whole[: _LONGEST_NAME - _DIGEST - 1]}-{digest}"
 
 
 def parse_seeds(text: str) -> list[int]:

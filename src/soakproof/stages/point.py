@@ -17,6 +17,7 @@ from soakproof import schema
 from soakproof.fleet.result import Documents, point_result
 from soakproof.lines import BadLine, decode_history
 from soakproof.model import Verdict
+from soakproof.places import Places
 from soakproof.rundir import Project, RunDir
 from soakproof.workload.settings import ENVIRONMENT
 
@@ -64,8 +65,11 @@ def judged_point(run_dir: RunDir, asked: AskedPoint) -> dict[str, Any]:
     Raises:
         InvalidDocument: a document of the run, or the result, is not what its schema says.
     """
+    plan = schema.load_json(run_dir.plan, "plan", hint="")
+    # A campaign's folder is not published, so its replay lines name folders as they are.
+    replay_argv = Places.load(run_dir).reveal_in(plan["replay_argv"])
     of = Documents(
-        plan=schema.load_json(run_dir.plan, "plan", hint=""),
+        plan={**plan, "replay_argv": replay_argv},
         run=schema.load_json(run_dir.run, "run", hint=""),
         metrics=schema.load_json(run_dir.metrics, "metrics", hint=""),
         verdict=schema.load_json(run_dir.verdict, "verdict", hint=""),

@@ -10,6 +10,8 @@ import hashlib
 import itertools
 import json
 import os
+import re
+import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +26,7 @@ from soakproof.fleet.reduce import BudgetUsed, Case, reduced, size_of
 from soakproof.fleet.result import ABOUT_ANSWERS
 from soakproof.model import SCHEMA_VERSION, Source, Verdict
 from soakproof.own_commands import OwnCommands, last_words
+from soakproof.places import Places
 from soakproof.rundir import Project, RunDir, as_json, write_json
 from soakproof.workload.schedule import Workload
 from soakproof.workload.script import edits_of, operations_of, script_of
@@ -33,6 +36,9 @@ __all__ = ["Shrunk", "shrink"]
 
 _REPEATS: Final = "2/3"
 _BUDGET: Final = 600
+
+_ELSEWHERE: Final = re.compile(r"\{(?!project\}|python\})\w+\}")
+"""A folder that a case does not name: it is published, and the folder is one of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +50,14 @@ class Shrunk:
         document: the case, or what was tried in vain.
         before: operations, faults and edits of the run.
         soaks: how many were spent.
+        command: what was soaked in place of the target's own command.
     """
 
     path: Path | None
     document: Mapping[str, Any]
     before: tuple[int, int, int]
     soaks: int
+    command: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -68,8 +76,15 @@ class Shrunk:
             f"{told} shrunk to {left_ops}, {left_faults} and {left_edits} in {self.soaks} soaks",
             f"shows: {self.document['shows']['criterion']}: {self.document['shows']['words']}",
             f"case: {shown}",
-            f"replay: soakproof replay {shown} --no-record",
+            shlex.join(["replay:", "soakproof", "replay", shown, "--no-record", *self._by_flag()]),
         ]
+
+    def _by_flag(self) -> list[str]:
+        """Return the command as a flag where it is no part of the project: a case names none."""
+        named = " ".join(self.document["target_command"] or ())
+        if self.command is None or not _ELSEWHERE.search(named):
+            return []
+        return ["--target-command", self.command]
 
 
 def shrink(
@@ -95,13 +110,16 @@ def shrink(
     budget = _count(flags, "budget", _BUDGET)
     jobs = _count(flags, "jobs", 1)
     case = _case_of(run_dir, flags.get("criterion"))
+    command = None
+    if (named := case["target_command"]) is not None:
+        command = shlex.join(Places.load(run_dir).reveal_in(named))
     ours = set(ENVIRONMENT.values())
     clean_env = {name: text for name, text in environ.items() if name not in ours}
     with OwnCommands(clean_env) as commands, project.keeping_latest():
-        trials = _Trials(project, commands, case["shows"], need, repeats, jobs)
+        trials = _Trials(project, commands, case["shows"], (need, repeats), jobs, command)
         trials.budget, trials.tell = budget, tell
         if not trials.fails(case):
-            return Shrunk(None, case, size_of(case), trials.soaks)
+            return Shrunk(None, case, size_of(case), trials.soaks, command)
         smallest, minimal = reduced(case, trials.fails)
         trials.budget = None
         confirmed = trials.count(smallest)
@@ -119,7 +137,7 @@ def shrink(
     )
     schema.check(document, "case", path)
     write_json(path, document)
-    return Shrunk(path, document, size_of(case), trials.soaks)
+    return Shrunk(path, document, size_of(case), trials.soaks, command)
 
 
 def _case_of(run_dir: RunDir, criterion: str | None) -> dict[str, Any]:
@@ -187,9 +205,9 @@ class _Trials:
         project: takes the runs.
         commands: runs soakproof's commands.
         shows: the reason.
-        need: k.
-        repeats: n; no more are soaked than it takes to know.
+        times: k, n; no more are soaked than it takes to know.
         jobs: repeats at once.
+        command: in place of the target's own.
     """
 
     budget: int | None = None
@@ -199,15 +217,15 @@ class _Trials:
         project: Project,
         commands: OwnCommands,
         shows: Mapping[str, Any],
-        need: int,
-        repeats: int,
+        times: tuple[int, int],
         jobs: int,
+        command: str | None,
     ) -> None:
+        self._command = [] if command is None else ["--target-command", command]
         self._project = project
         self._commands = commands
         self._shows = shows
-        self._need = need
-        self._repeats = repeats
+        self._need, self._repeats = times
         self._pool = ThreadPoolExecutor(jobs)
         self._jobs = jobs
         self._known: dict[str, bool] = {}
@@ -247,7 +265,7 @@ class _Trials:
         run = RunDir(self._project.runs / f"shrink-{os.getpid()}-{number}")
         file, log = run.path.with_suffix(".json"), run.path.with_suffix(".log")
         write_json(file, dict(case))
-        arguments = ["replay", str(file), "--no-record", "--run-id", run.run_id]
+        arguments = ["replay", str(file), "--no-record", "--run-id", run.run_id, *self._command]
         try:
             code = self._commands.run(arguments, cwd=self._project.root, log=log)
             if code == UsageError.exit_code:

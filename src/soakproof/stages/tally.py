@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from soakproof import schema
-from soakproof.bulk.blocks import CutOff, Part, TooLong, blocks, form_of, parts
+from soakproof.bulk.blocks import Block, CutOff, Part, TooLong, blocks, form_of, parts
 from soakproof.bulk.document import Counted, Names, document
-from soakproof.bulk.fold import Kind, count_part, kind_of
+from soakproof.bulk.fold import count_part, kind_of
 from soakproof.bulk.partial import Partial, merge_all
+from soakproof.bulk.records import Kind
 from soakproof.errors import MissingInput, SoakError, UsageError
 from soakproof.rundir import Project, RunDir, write_json
 
@@ -164,14 +165,14 @@ def _inputs(found: Sequence[tuple[Path, str]]) -> list[_Input]:
 
 def _input(path: Path, shown: str) -> _Input:
     form = form_of(path)
-    return _Input(path, shown, kind_of(_first_block(Part(path, 0, form)), path.name), form)
+    return _Input(path, shown, kind_of(_first_lines(Part(path, 0, form)), path.name), form)
 
 
-def _first_block(part: Part) -> bytes:
-    """Return the first lines of a file; nothing of one that cannot be read: that is told later."""
-    found: Iterator[bytes | TooLong] = blocks(part)
+def _first_lines(part: Part) -> Sequence[bytes]:
+    """Return the first lines of a file; none of one that cannot be read: that is told later."""
+    found: Iterator[Block | TooLong] = blocks(part)
     try:
-        first = next(found, b"")
+        first = next(found, None)
     except CutOff:
-        return b""
-    return first if isinstance(first, bytes) else b""
+        return ()
+    return first.lines if isinstance(first, Block) else ()
