@@ -12,7 +12,7 @@ from typing import Any
 
 __all__ = ["HANG_GUARD_S", "Soaker"]
 
-VARIABLES = {"OPS", "WORKERS", "SEED", "DURATION", "RUN_ID"}
+VARIABLES = {"OPS", "WORKERS", "SEED", "DURATION", "RUN_ID", "PART_BYTES"}
 
 HANG_GUARD_S = 120
 """No claim about speed: a command that is not back by then hangs."""

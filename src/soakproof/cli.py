@@ -85,6 +85,11 @@ FLAGS: Final = {
         "CMD",
         "soak this command in place of the target's own",
     ),
+    "part_bytes": Flag(
+        _PLANNING,
+        "N",
+        "cut history and samples into parts of this size (environment: PART_BYTES)",
+    ),
     "run_id": Flag(
         _PLANNING | _WORKING | {"open", "follow", "replay"},
         "ID",

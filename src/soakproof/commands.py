@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from soakproof.errors import Interrupted, MissingInput, SoakError, UsageError
+from soakproof.rotation.reading import is_there
 from soakproof.rundir import Project, RunDir, as_json
 
 if TYPE_CHECKING:
@@ -231,13 +232,30 @@ def point(flags: Flags) -> int:
     return 0
 
 
+def points(_flags: Flags) -> int:
+    """Soak points as they are asked for on standard input, each in a process forked from this."""
+    from soakproof.fleet.point_server import serve_points
+    from soakproof.pipeline import load_all, one_point
+
+    load_all()
+
+    def soak(spec: str, out: str) -> int:
+        def soaked() -> int:
+            one_point(Project.find(), Path(spec), Path(out), os.environ)
+            return 0
+
+        return guarded(soaked)
+
+    return serve_points(soak)
+
+
 def history(flags: Flags) -> int:
     """Print a run's history for a person, whole or in part."""
     from soakproof.lines import BadLine, decode_history
     from soakproof.report.history_text import Choice, choose, tell
 
     _, run_dir = _opened(flags)
-    if not run_dir.history.exists():
+    if not is_there(run_dir.history):
         raise MissingInput(run_dir.history, "make it with `soakproof run`")
     decoded = list(decode_history(run_dir.history))
     known = [line for line in decoded if not isinstance(line, BadLine)]
@@ -488,6 +506,7 @@ COMMANDS: Mapping[str, Callable[[Flags], int]] = {
     "campaign": campaign,
     "shrink": shrink,
     "point": point,
+    "points": points,
     "replay": replay,
     "verify": verify,
     "compare": compare,

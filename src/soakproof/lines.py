@@ -15,7 +15,9 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
+from soakproof.errors import EvidenceBroken
 from soakproof.model import Expected, HistoryLine, Sample, TelemetryEvent
+from soakproof.rotation.reading import lines_by_part, stream
 from soakproof.rundir import read_lines
 
 __all__ = [
@@ -44,7 +46,7 @@ class BadLine:
     """A line that is no record of its kind.
 
     Args:
-        line: 1-based number in the file.
+        line: 1-based number in the file, or in all parts of a history.
         reason: what is wrong with it, shortened.
     """
 
@@ -57,8 +59,43 @@ LineDecoder: TypeAlias = Callable[[int, bytes, bool], T | BadLine]
 
 
 def decode_history(path: Path) -> Iterator[HistoryLine | BadLine]:
-    """Yield the lines of a history; torn or foreign ones as :class:`BadLine`."""
-    return _decode(path, HistoryLine)
+    """Yield the lines of a history and its parts; torn or foreign ones as :class:`BadLine`.
+
+    Raises:
+        EvidenceBroken: a part is missing, damaged, or does not go on where the one before ended.
+    """
+    decode = line_decoder(HistoryLine)
+    before: HistoryLine | BadLine | None = None
+    ended: Path | None = None
+    for part, lines in lines_by_part(path):
+        begins = True
+        for number, line, whole in lines:
+            read = decode(number, line, whole)
+            if begins and not (ended is None and part == path):
+                _insist_on_the_next(ended, before, part, read)
+            yield read
+            before, begins = read, False
+        ended = part
+
+
+def _insist_on_the_next(
+    ended: Path | None,
+    before: HistoryLine | BadLine | None,
+    part: Path,
+    read: HistoryLine | BadLine,
+) -> None:
+    """Refuse a part that was put in another's place, or one that lost its end."""
+    if isinstance(before, BadLine) or isinstance(read, BadLine):
+        return  # it is told as a line that cannot be read
+    expected = 0 if before is None else before.seq + 1
+    if read.seq != expected:
+        where = "the history" if ended is None else ended.name
+        message = (
+            f"{part}: expected line {expected} of the history, where {where} "
+            f"{'begins' if ended is None else 'ends'}, found line {read.seq}: a part is missing, "
+            "was cut off or is in another's place; restore it, or run again"
+        )
+        raise EvidenceBroken(message)
 
 
 def decode_expected(path: Path) -> Iterator[Expected | BadLine]:
@@ -72,8 +109,13 @@ def decode_telemetry(path: Path) -> Iterator[TelemetryEvent | BadLine]:
 
 
 def decode_samples(path: Path) -> Iterator[Sample | BadLine]:
-    """Yield the samples of a run; torn or foreign lines as :class:`BadLine`."""
-    return _decode(path, Sample)
+    """Yield the samples of a run and its parts; torn or foreign lines as :class:`BadLine`.
+
+    Raises:
+        EvidenceBroken: a part is missing or damaged; names it.
+    """
+    decode = line_decoder(Sample)
+    return (decode(number, line, whole) for number, line, whole in stream(path))
 
 
 def line_decoder(kind: type[T]) -> LineDecoder[T]:

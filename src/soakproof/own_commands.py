@@ -36,7 +36,6 @@ class OwnCommands:
         cwd: Path,
         log: Path,
         patience_s: float | None = None,
-        hand_down: Sequence[int] = (),
     ) -> int | None:
         """Run one command to its end; callable from several threads.
 
@@ -45,7 +44,6 @@ class OwnCommands:
             cwd: the folder in which it runs.
             log: takes all that it prints.
             patience_s: it is ended after so long.
-            hand_down: descriptors that it inherits.
 
         Returns:
             Its exit code; ``None``: it was ended.
@@ -62,7 +60,6 @@ class OwnCommands:
                 stdout=file,
                 stderr=file,
                 process_group=0,
-                pass_fds=hand_down,
             )
         self._running.add(process)
         try:

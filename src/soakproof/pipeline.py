@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from soakproof import schema
 from soakproof.rundir import Project, RunDir, write_json
 from soakproof.stages.anchors import anchors
 from soakproof.stages.campaign import Campaigned, campaign
@@ -21,7 +22,7 @@ from soakproof.stages.report import report
 from soakproof.stages.run import run
 from soakproof.stages.shrink import shrink
 
-__all__ = ["Soaked", "again", "campaign_and_cases", "one_point", "soak", "trial"]
+__all__ = ["Soaked", "again", "campaign_and_cases", "load_all", "one_point", "soak", "trial"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,27 @@ def one_point(project: Project, spec_path: Path, out: Path, environ: Mapping[str
         lighten(run_dir)
     write_json(out, result)
     return str(result["verdict"])
+
+
+_OF_A_POINT: Final = (
+    "campaign",
+    "gate",
+    "metrics",
+    "places",
+    "plan",
+    "point-plan",
+    "point-result",
+    "run",
+    "target",
+    "verdict",
+)
+"""Schemas that every point holds its documents against."""
+
+
+def load_all() -> None:
+    """Load now what a point would load later: for a process that others are forked from."""
+    for name in _OF_A_POINT:
+        schema.validator(name)
 
 
 def campaign_and_cases(

@@ -25,6 +25,7 @@ from soakproof.errors import MissingInput, RunExists, UsageError
 
 __all__ = [
     "ChainedLineWriter",
+    "Cut",
     "LineWriter",
     "Project",
     "RunDir",
@@ -303,15 +304,34 @@ class RunDir:
         return self.path / "scratch"
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """When a file of lines is full, and who takes it then.
+
+    Args:
+        at_bytes: with the line that reaches this size the file is full.
+        take: gives the file another name, so that its own is free.
+    """
+
+    at_bytes: int
+    take: Callable[[Path], None]
+
+
 class LineWriter:
     """Append JSON lines, one ``write`` each, in append mode.
 
     A harness that is killed loses nothing that it had written (the bytes are the kernel's).
+
+    Args:
+        path: the file.
+        cut: says when the file is full, and takes it away; ``None``: it grows without end.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, cut: Cut | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._path, self._cut = path, cut
+        self._fd = _opened_to_append(path)
+        self._bytes = os.fstat(self._fd).st_size
 
     def write(self, line: object) -> None:
         """Append a dataclass (fields that are ``None`` left out) as one line."""
@@ -321,6 +341,14 @@ class LineWriter:
         written = os.write(self._fd, data)
         while written < len(data):  # a disk that is nearly full takes a part
             written += os.write(self._fd, data[written:])
+        self._bytes += len(data)
+        if self._cut is not None and self._bytes >= self._cut.at_bytes:
+            self._begin_anew(self._cut)
+
+    def _begin_anew(self, cut: Cut) -> None:
+        cut.take(self._path)
+        full, self._fd, self._bytes = self._fd, _opened_to_append(self._path), 0
+        os.close(full)
 
     def close(self) -> None:
         """Close the file."""
@@ -349,14 +377,19 @@ class ChainedLineWriter(LineWriter):
 
     Args:
         path: a file that is not there yet.
-        run_id: begins the chain.
+        run_id: begins the chain, which goes on through all parts of the file.
         hide: takes what must not be published out of the line.
+        cut: as of any file of lines.
     """
 
     def __init__(
-        self, path: Path, run_id: str, hide: Callable[[bytes], bytes] = lambda data: data
+        self,
+        path: Path,
+        run_id: str,
+        hide: Callable[[bytes], bytes] = lambda data: data,
+        cut: Cut | None = None,
     ) -> None:
-        super().__init__(path)
+        super().__init__(path, cut)
         self._head = hashlib.sha256(run_id.encode()).digest()
         self._hide = hide
 
@@ -369,6 +402,10 @@ class ChainedLineWriter(LineWriter):
         body = self._hide(data.removesuffix(b"}"))
         self._head = hashlib.sha256(self._head + body).digest()
         self._append(b'%b,"chain":"%b"}\n' % (body, self._head.hex()[:16].encode()))
+
+
+def _opened_to_append(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
 
 _ON_ONE_LINE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)

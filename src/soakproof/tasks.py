@@ -38,6 +38,7 @@ def clean(
     run_id: str = "",
     target_command: str = "",
     faults: str = "",
+    part_bytes: str = "",
     json: bool = False,
 ) -> None:
     """Plan a new run and prepare its segment; the cache starts empty."""
@@ -52,6 +53,7 @@ def clean(
         run_id=run_id,
         target_command=target_command,
         faults=faults,
+        part_bytes=part_bytes,
         json=json,
     )
 
@@ -187,6 +189,7 @@ def all_(
     run_id: str = "",
     target_command: str = "",
     faults: str = "",
+    part_bytes: str = "",
     allow_dirty: bool = False,
     json: bool = False,
     no_record: bool = False,
@@ -203,6 +206,7 @@ def all_(
         run_id=run_id,
         target_command=target_command,
         faults=faults,
+        part_bytes=part_bytes,
         allow_dirty=allow_dirty,
         json=json,
         no_record=no_record,
@@ -378,6 +382,12 @@ def point(_c: Context, spec: str, out: str = "", json: bool = False) -> None:
     _run("point", spec=spec, out=out, json=json)
 
 
+@task
+def points(_c: Context, json: bool = False) -> None:
+    """Soak points as they are asked for on standard input; it answers in JSON in any case."""
+    _run("points", json=json)
+
+
 @task(positional=["run"])
 def replay(
     _c: Context,
@@ -431,6 +441,7 @@ _STAGES: Final[tuple[Any, ...]] = (
     campaign,
     shrink,
     point,
+    points,
     replay,
     conform,
     init,

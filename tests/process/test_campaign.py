@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,53 @@ def test_a_campaign_that_was_killed_goes_on_where_it_was(soaker: Make) -> None:
     left = {path.name for path in (sound.root / "_ctx/runs").iterdir() if path.is_dir()}
     kept = {json.loads(one)["run"] for one in after.values()}
     assert left <= kept, "the run of the point that was cut off is gone"
+
+
+def _children(pid: int) -> list[int]:
+    texts = []
+    for path in Path("/proc").glob(f"{pid}/task/*/children"):  # a thread's own
+        with suppress(OSError):
+            texts.append(path.read_text("ascii"))
+    return [int(one) for text in texts for one in text.split()]
+
+
+def _point_under_way(campaign: int) -> tuple[int, int]:
+    """Return the server of points, and a point that it soaks."""
+    until = time.monotonic() + HANG_GUARD_S
+    while time.monotonic() < until:
+        for server in _children(campaign):
+            for point in _children(server):
+                if os.getpgid(point) == point:
+                    return server, point
+        os.sched_yield()
+    raise AssertionError("no point was begun")
+
+
+@pytest.mark.parametrize("victim", ["point", "server"])
+def test_what_is_killed_is_soaked_again(soaker: Make, victim: str) -> None:
+    sound = soaker()
+    campaign = sound.start(*ASKED[:-1], "1", "--seeds", "1..3")
+    server, point = _point_under_way(campaign.pid)
+    os.kill(point if victim == "point" else server, signal.SIGKILL)
+    _, complaints = campaign.communicate(timeout=HANG_GUARD_S)
+
+    assert 0 == campaign.returncode, complaints
+    results = [json.loads(one) for one in points_of(folder_of(sound)).values()]
+    assert ["PASS"] * 3 == [one["verdict"] for one in results]
+    attempts = sum(one["attempts"] for one in results)
+    assert attempts == 4 if victim == "point" else attempts in {3, 4}, "the orphan may end its work"
+    assert [] == list((folder_of(sound) / "scratch").iterdir())
+
+
+def test_an_interrupted_campaign_ends_the_points_that_run(soaker: Make) -> None:
+    sound = soaker()
+    campaign = sound.start(*ASKED, "--seeds", "1..50")
+    server, point = _point_under_way(campaign.pid)
+    campaign.send_signal(signal.SIGINT)
+    campaign.communicate(timeout=HANG_GUARD_S)
+
+    assert 130 == campaign.returncode
+    assert [] == [pid for pid in (server, point) if Path(f"/proc/{pid}").exists()]
 
 
 def test_a_defect_fails_the_campaign_and_is_told_with_its_replay(soaker: Make) -> None:

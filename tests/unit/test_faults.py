@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import copy
 import json
+import signal
+import subprocess
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from soakproof import schema
 from soakproof.dice import stream
 from soakproof.errors import InvalidDocument
 from soakproof.faults.fault import FaultBase, Site
+from soakproof.faults.kill import Kill
 from soakproof.faults.pause import Pause
 from soakproof.faults.planning import FaultPlanner
 from soakproof.faults.registry import KINDS
@@ -147,6 +151,130 @@ def test_a_pause_lets_few_in_before_it_has_stopped_one_and_then_all() -> None:
     assert not admits(pause)
     pause.tick(6_000_000, {3: third})
     assert admits(pause), "one stands still"
+
+
+class Sent:
+    """An operation under way, and what was done to it."""
+
+    def __init__(self, pid: int) -> None:
+        self.killed: list[str] = []
+        self.signals: list[signal.Signals] = []
+        operation = Operation(pid, Phase.STORM, "get", "key", first_ask=True, episode=0)
+        self.live = Live(operation, pid, 0, self.killed.append, self._send)
+
+    def _send(self, number: signal.Signals) -> bool:
+        self.signals.append(number)
+        return True
+
+
+KILL = {"mode": "random", "after_ms": 9999, "let_pass": 3, "after_wal_us": 0, "max_hold_ms": 50}
+
+
+def kill(mode: str, say: Told) -> Kill:
+    here = Path("nowhere")
+    plan = FaultPlan("fault-0", "kill", 0, {**KILL, "mode": mode}, 0)
+    return Kill(plan, Site(here, here, None, (), here), say)
+
+
+def test_a_random_kill_that_is_told_to_hurry_takes_what_is_started_next() -> None:
+    say, first, second, third = Told(), Sent(1), Sent(2), Sent(3)
+    one = kill("random", say)
+    one.tick(0, {})
+    one.started(first.live)
+    one.hurry(0, second.live)
+    one.started(second.live)
+    one.started(third.live)
+
+    assert ([], ["fault:fault-0"], []) == (first.killed, second.killed, third.killed)
+    one.ended(second.live, signal.SIGKILL)
+    one.started(third.live)
+    assert [] == third.killed
+    assert ["fired", "took_effect"] == [event for event, _ in say.events]
+
+
+def test_a_kill_takes_no_other_before_the_first_has_ended() -> None:
+    first, *others = Sent(1), Sent(2), Sent(3), Sent(4)
+    one = kill("random", Told())
+    one.tick(0, {})
+    one.hurry(0, first.live)
+    one.started(first.live)
+    for late in others:
+        one.started(late.live)
+    one.tick(10**11, {late.live.pid: late.live for late in (first, *others)})
+
+    assert [["fault:fault-0"], [], [], []] == [late.killed for late in (first, *others)]
+
+
+def test_one_that_was_faster_than_the_signal_leaves_the_hurry_to_the_next() -> None:
+    say, first, second = Told(), Sent(1), Sent(2)
+    one = kill("random", say)
+    one.tick(0, {})
+    one.hurry(0, first.live)
+    one.started(first.live)
+    one.ended(first.live, None)
+    one.started(second.live)
+
+    assert ["fault:fault-0"] == second.killed
+    assert ["fired"] == [event for event, _ in say.events]
+
+
+def test_a_kill_that_waits_for_a_writer_does_not_hurry() -> None:
+    sent = Sent(1)
+    one = kill("writing", Told())
+    one.tick(0, {})
+    one.hurry(0, sent.live)
+    one.started(sent.live)
+
+    assert [] == sent.killed
+
+
+def hurried_pause(say: Told) -> Pause:
+    here = Path("nowhere")
+    params = {"mode": "random", "after_ms": 9999, "let_pass": 2, "pause_ms": 9}
+    params |= {"max_pause_ms": 50, "max_hold_ms": 50}
+    plan = FaultPlan("fault-0", "pause", 0, params, 0)
+    return Pause(plan, Site(here, here, None, (), here), say)
+
+
+def test_a_pause_that_is_told_to_hurry_stops_one_before_it_has_anything_to_do() -> None:
+    say = Told()
+    pause = hurried_pause(say)
+    pause.tick(0, {})
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as stopped:
+        operation = Operation(1, Phase.STORM, "get", "key", first_ask=True, episode=0)
+        victim = Live(operation, stopped.pid, 0, lambda _why: None, _sender(stopped))
+        pause.hurry(0, victim)
+        pause.started(victim)
+        pause.hurry(0, Sent(2).live)
+        pause.ended(Sent(2).live, None)
+        pause.heal()
+
+    assert ["fired", "took_effect", "healed"] == [event for event, _ in say.events]
+    assert "op-000002" == say.events[1][1]["other_ended"]
+    assert 0 == stopped.returncode, "it was let go on"
+
+
+def _sender(process: subprocess.Popen[bytes]) -> Callable[[signal.Signals], bool]:
+    def send(number: signal.Signals) -> bool:
+        process.send_signal(number)
+        return True
+
+    return send
+
+
+def test_a_pause_takes_another_where_one_had_ended_before_it_stood_still() -> None:
+    say, first, second = Told(), Sent(2**22 + 1), Sent(2**22 + 2)  # no such processes
+    pause = hurried_pause(say)
+    pause.tick(0, {})
+    pause.hurry(0, first.live)
+    pause.started(first.live)
+    pause.tick(10_000_000, {})
+
+    assert [signal.SIGSTOP, signal.SIGCONT] == first.signals
+    assert not pause.done
+    pause.hurry(0, second.live)
+    assert [signal.SIGSTOP] == second.signals
+    assert ["fired"] == [event for event, _ in say.events], "once"
 
 
 def test_a_fault_whose_moment_never_came_says_so() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
+from gzip import GzipFile
 from pathlib import Path
 from typing import IO, Final, Literal
 
@@ -49,7 +50,7 @@ class Tail:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: IO[bytes] | None = None
+        self._file: IO[bytes] | GzipFile | None = None
         self._lines = 0
         self._held: list[bytes] = []
         self._held_bytes = 0
@@ -65,9 +66,11 @@ class Tail:
         try:
             same = os.path.samestat(self.path.stat(), os.fstat(self._file.fileno()))
         except FileNotFoundError:
+            yield from self._read()
             yield from self._again("removed")
             return
-        if not same:  # what the old file still got was read just now
+        if not same:
+            yield from self._read()  # what the old file still got before its name was taken
             yield from self._again("replaced")
             yield from self.new()
 

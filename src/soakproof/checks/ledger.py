@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -58,12 +59,13 @@ class Ledger:
     inputs_changed: int | None = None
     alarming: Counter[str] = field(default_factory=Counter)
     answer_bytes: int = 0
-    wall_ms: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    wall_ms: dict[tuple[str, str], array[float]] = field(default_factory=dict)
     first_invoke_ns: int | None = None
     last_completion_ns: int | None = None
     _state: str = "unfinished"
     _next_seq: int = 0
     _distinct: set[str] = field(default_factory=set)
+    _texts: dict[str, str] = field(default_factory=dict)
     _answers: dict[tuple[str, str], tuple[str, int, bool]] = field(default_factory=dict)
 
     def add(self, line: HistoryLine) -> None:
@@ -127,8 +129,8 @@ class Ledger:
         if line.op is None or line.kind is None or line.key is None or line.phase is None:
             return
         self.operations[line.op] = OpRecord(
-            line.kind,
-            line.key,
+            self._once(line.kind),
+            self._once(line.key),
             Phase(line.phase),
             episode=line.episode,
             again=line.again or 0,
@@ -148,8 +150,12 @@ class Ledger:
         record.outcome, record.pid = Outcome(line.type), line.pid
         record.completion_ns, record.seq = line.mono_ns, line.seq
         self.clock_jumps += line.mono_ns < record.invoke_ns
-        record.exit_code, record.answer_sha256 = line.exit_code, line.answer_sha256
-        record.reason, record.error = line.reason, line.error
+        record.exit_code = line.exit_code
+        if line.answer_sha256 is not None:
+            record.answer_sha256 = self._once(line.answer_sha256)
+        if line.reason is not None:
+            record.reason = self._once(line.reason)
+        record.error = line.error
         record.crashed = bool((line.detail or {}).get("traceback"))
         record.hit = (line.detail or {}).get("hit")
         self.last_completion_ns = line.mono_ns
@@ -161,11 +167,15 @@ class Ledger:
         if record.outcome is Outcome.INFO and not reason.startswith(_EXPLAINED):
             self.unexplained += 1
 
+    def _once(self, text: str) -> str:
+        """Return the one copy of a text that is kept: each line brings a copy of its own."""
+        return self._texts.setdefault(text, text)
+
     def _answered(self, record: OpRecord, line: HistoryLine) -> None:
         if line.wall_ms is not None:
-            self.wall_ms.setdefault((record.kind, record.phase), []).append(line.wall_ms)
+            self.wall_ms.setdefault((record.kind, record.phase), array("d")).append(line.wall_ms)
         self.alarming.update((line.detail or {}).get("patterns", ()))
-        answer = line.answer_sha256 or ""
+        answer = record.answer_sha256 or ""
         if answer not in self._distinct:
             self._distinct.add(answer)
             self.answer_bytes += line.answer_bytes or 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,16 +13,18 @@ from soakproof.model import Outcome, Phase, TelemetryEvent
 __all__ = ["LockWait", "PhaseTally", "TelemetryTally", "hits_seen"]
 
 _NS_PER_MS: Final = 1_000_000
+_LOW_NUMBERS: Final = 60
+"""Numbers that are kept as bits of one integer; a subject may write any number it likes."""
 
 
 @dataclass(slots=True)
 class PhaseTally:
-    """Hits, misses and writes of one phase, and the operations they came from."""
+    """Hits, misses and writes of one phase, and how many operations they came from."""
 
     hits: int = 0
     misses: int = 0
     writes: int = 0
-    operations: set[str] = field(default_factory=set)
+    operations: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,50 @@ class LockWait:
     cause: str
     begin_ns: int
     end_ns: int
+
+
+class _Heard:
+    """What a process told of an operation: the numbers of its events, most of them a handful.
+
+    Args:
+        pid: the process.
+        before: what another process told of the same operation.
+    """
+
+    __slots__ = ("_beyond", "_low", "before", "own", "pid", "total")
+
+    def __init__(self, pid: int, before: _Heard | None) -> None:
+        self.pid = pid
+        self.before = before
+        self.own = False
+        self.total: int | None = None
+        self._low = 0
+        self._beyond: set[int] | None = None
+
+    def add(self, number: int) -> bool:
+        """Take a number; false: it was told before."""
+        if 0 <= number < _LOW_NUMBERS:
+            new = not self._low >> number & 1
+            self._low |= 1 << number
+            return new
+        if self._beyond is None:
+            self._beyond = set()
+        new = number not in self._beyond
+        self._beyond.add(number)
+        return new
+
+    def missing(self) -> int:
+        """Return how many numbers, from 1, were not told."""
+        beyond = self._beyond or set()
+        total = self.total
+        if total is None:
+            # Without the last event nobody knows how many there were; it is itself one that is
+            # lost.
+            total = max(beyond, default=0)
+            total = max(total, self._low.bit_length() - 1) + 1
+        low = (self._low & ((1 << min(total + 1, _LOW_NUMBERS)) - 1)) >> 1 if total > 0 else 0
+        told = low.bit_count() + sum(1 <= number <= total for number in beyond)
+        return max(0, total) - told
 
 
 @dataclass(slots=True)
@@ -62,9 +108,7 @@ class TelemetryTally:
     waits: list[LockWait] = field(default_factory=list)
     waited_ms: float = 0.0
     contradictions: int = 0
-    _numbers: dict[tuple[str, int], set[int]] = field(default_factory=dict)
-    _claimed: dict[tuple[str, int], int] = field(default_factory=dict)
-    _own: set[str] = field(default_factory=set)
+    _heard: dict[str, _Heard] = field(default_factory=dict)
     _hits: list[tuple[str, int]] = field(default_factory=list)
     _writes: dict[str, int] = field(default_factory=dict)
 
@@ -80,15 +124,31 @@ class TelemetryTally:
         if record is None or not isinstance(pid, int) or not isinstance(number, int):
             self.orphans += 1
             return
-        if number in (seen := self._numbers.setdefault((str(op), pid), set())):
+        heard = self._of(str(op), pid)
+        if not heard.add(number):
             self.duplicates += 1
             return
-        seen.add(number)
         if isinstance(total := event.x.get("events"), int):
-            self._claimed[str(op), pid] = total
+            heard.total = total
         if event.cmd == self.own_cmd.get(record.kind):
-            self._own.add(str(op))
+            heard.own = True
         self._tally(str(op), record, event)
+
+    def _of(self, op: str, pid: int) -> _Heard:
+        """Return what a process told of an operation; most operations have one process."""
+        first = heard = self._heard.get(op)
+        while heard is not None:
+            if heard.pid == pid:
+                return heard
+            heard = heard.before
+        made = self._heard[op] = _Heard(pid, first)
+        return made
+
+    def _all(self, op: str) -> Iterator[_Heard]:
+        heard = self._heard.get(op)
+        while heard is not None:
+            yield heard
+            heard = heard.before
 
     def close(self) -> None:
         """Look for operations without events and for gaps in what each process counted.
@@ -99,24 +159,16 @@ class TelemetryTally:
         for phase in {record.phase for record in self.operations.values()}:
             self.phases.setdefault(phase, PhaseTally())
         self.contradictions = self._hits_of_nothing()
-        by_op: dict[str, list[int]] = {}
-        for op, pid in self._numbers:
-            by_op.setdefault(op, []).append(pid)
         for op, record in self.operations.items():
             if record.outcome is not Outcome.OK:
                 continue
             self.checked += 1
-            if op not in self._own:
-                self.without_events += 1
+            heard = list(self._all(op))
+            if any(one.own for one in heard):
+                self.phases[record.phase].operations += 1
             else:
-                self.phases[record.phase].operations.add(op)
-            self.lost += sum(self._missing(op, pid) for pid in by_op.get(op, ()))
-
-    def _missing(self, op: str, pid: int) -> int:
-        seen = self._numbers[op, pid]
-        # Without the last event nobody knows how many there were; it is itself one that is lost.
-        total = self._claimed.get((op, pid), max(seen) + 1)
-        return len(set(range(1, total + 1)) - seen)
+                self.without_events += 1
+            self.lost += sum(one.missing() for one in heard)
 
     def _hits_of_nothing(self) -> int:
         """Count hits on keys that nobody had written, as far as anybody told or may have died."""
@@ -134,7 +186,9 @@ class TelemetryTally:
         tally.writes += cmd == self.names["write"]
         if isinstance(at_ns := event.x.get("mono_ns"), int):
             if cmd == self.names["hit"]:
-                self._hits.append((record.key, at_ns))
+                # One that came after a write stays so: writes that are read later are only earlier.
+                if self._writes.get(record.key, at_ns + 1) > at_ns:
+                    self._hits.append((record.key, at_ns))
             elif cmd == self.names["write"]:
                 # Others may find it before its writer gets to tell; not before that was started.
                 began_ns = record.invoke_ns
@@ -156,11 +210,11 @@ class TelemetryTally:
 def hits_seen(operations: Iterable[OpRecord]) -> dict[Phase, PhaseTally]:
     """Count what operations were seen to be, where the subject itself tells nothing."""
     phases: dict[Phase, PhaseTally] = {}
-    for number, record in enumerate(operations):
+    for record in operations:
         tally = phases.setdefault(record.phase, PhaseTally())
         if record.hit is None:
             continue
         tally.hits += record.hit
         tally.misses += not record.hit
-        tally.operations.add(str(number))
+        tally.operations += 1
     return phases

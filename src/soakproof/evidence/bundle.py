@@ -10,7 +10,9 @@ import gzip
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,6 +27,9 @@ from soakproof.evidence.signing_key import public_pem
 from soakproof.evidence.whole_folder import put_folder
 from soakproof.model import SCHEMA_VERSION
 from soakproof.places import Places
+from soakproof.rotation.names import PACKED
+from soakproof.rotation.reading import members
+from soakproof.rotation.sealing import pack_into
 from soakproof.rundir import Project, RunDir, as_json
 from soakproof.schema import check
 
@@ -49,6 +54,7 @@ COMPRESS_FROM_BYTES: Final = 256 * 1024
 """Lines that take more than this are compressed: a reviewer can still open a short run."""
 
 _GZIP_LEVEL: Final = 6
+_CHUNK_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +94,30 @@ def write_bundle(
     Raises:
         EvidenceBroken: the history's chain of hashes is broken.
 
-    The caller holds the record's lock. Keeps the run's lines in memory.
+    The caller holds the record's lock. Keeps in memory what was not cut into parts.
     """
+    # Beside the run's lines there is room for them, and what a crash leaves there is not tracked.
+    with tempfile.TemporaryDirectory(prefix=".bundle.", dir=run.path) as scratch:
+        return _written(
+            project,
+            run,
+            documents,
+            dict(_files(project, run, documents, Path(scratch))) | dict(reports),
+            signer=signer,
+            interpreters=interpreters,
+        )
+
+
+def _written(
+    project: Project,
+    run: RunDir,
+    documents: RunDocuments,
+    files: dict[str, bytes | Path],
+    *,
+    signer: CryptoSigner | None,
+    interpreters: Mapping[str, str] | None,
+) -> Bundle:
     chain = chain_end(run.history, run.run_id)
-    files = dict(_files(project, run, documents)) | dict(reports)
     if signer is not None:
         files[SIGNER] = public_pem(signer)
     history = next(name for name in files if name.startswith("history.jsonl"))
@@ -103,19 +129,19 @@ def write_bundle(
         "history": {"path": history, "lines": chain.lines, "chain_head": chain.head},
         "interpreters": None if interpreters is None else dict(interpreters),
         "files": [
-            {"path": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            {"path": name, "bytes": _size(data), "sha256": _sha256(data)}
             for name, data in sorted(files.items())
         ],
     }
     check(manifest, "manifest", MANIFEST)
-    files[MANIFEST] = as_json(manifest)
-    said = statement(documents.plan, documents.run, documents.verdict, files[MANIFEST])
+    files[MANIFEST] = listed = as_json(manifest)
+    said = statement(documents.plan, documents.run, documents.verdict, listed)
     files[ATTESTATION] = envelope(said, signer)
     place = project.evidence / run.run_id
     put_folder(place, files)
     return Bundle(
         path=place,
-        manifest_sha256=hashlib.sha256(files[MANIFEST]).hexdigest(),
+        manifest_sha256=_sha256(listed),
         signed_by=None if signer is None else signer.public_key.keyid,
     )
 
@@ -141,7 +167,20 @@ def interpreters_of(report: Path) -> dict[str, str]:
         raise ConfigError(report, expected) from None
 
 
-def _files(project: Project, run: RunDir, documents: RunDocuments) -> Iterator[tuple[str, bytes]]:
+def _size(data: bytes | Path) -> int:
+    return data.stat().st_size if isinstance(data, Path) else len(data)
+
+
+def _sha256(data: bytes | Path) -> str:
+    if not isinstance(data, Path):
+        return hashlib.sha256(data).hexdigest()
+    with data.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _files(
+    project: Project, run: RunDir, documents: RunDocuments, scratch: Path
+) -> Iterator[tuple[str, bytes | Path]]:
     """Yield what the run left: as it is where hashes hold it, else without the machine's paths."""
     places = Places.load(run)
     for path in (run.plan, run.gate, run.run, run.metrics, run.verdict, run.anchors):
@@ -149,8 +188,8 @@ def _files(project: Project, run: RunDir, documents: RunDocuments) -> Iterator[t
             yield path.name, path.read_bytes()
     yield run.log.name, places.hide_bytes(run.log.read_bytes())
     for path in (run.history, run.samples, run.expected):
-        if path.exists():
-            yield _compressed(path.name, path.read_bytes())
+        if there := members(path):
+            yield _lines(path, there, scratch)
     for path in sorted(run.telemetry.glob("**/*")):
         if path.is_file():
             name = f"telemetry/{path.relative_to(run.telemetry).as_posix()}"
@@ -160,6 +199,24 @@ def _files(project: Project, run: RunDir, documents: RunDocuments) -> Iterator[t
     for name, data in given_answers(run, places):
         yield _compressed(name, data)
     yield from _beside(project, places)
+
+
+def _lines(path: Path, there: Sequence[Path], scratch: Path) -> tuple[str, bytes | Path]:
+    """Return a file of lines; its parts one after another, which is how gzip puts files together.
+
+    What is not packed is packed here, by the same rule, so it does not matter who was sooner.
+    """
+    if there == [path]:
+        return _compressed(path.name, path.read_bytes())
+    whole = scratch / f"{path.name}{PACKED}"
+    with whole.open("wb") as file:
+        for one in there:
+            if one.suffix != PACKED:
+                pack_into(one, file)
+                continue
+            with one.open("rb") as packed:
+                shutil.copyfileobj(packed, file, _CHUNK_BYTES)
+    return whole.name, whole
 
 
 def _beside(project: Project, places: Places) -> Iterator[tuple[str, bytes]]:

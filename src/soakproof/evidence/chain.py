@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from soakproof.errors import EvidenceBroken, MissingInput
-from soakproof.rundir import RunDir, read_lines
+from soakproof.rotation.reading import stream, stream_sha256
+from soakproof.rundir import RunDir
 from soakproof.schema import load_json
 
 __all__ = ["RunDocuments", "load_documents"]
@@ -72,7 +73,7 @@ def _insist_on_one_run(run: RunDir, documents: RunDocuments) -> None:
 
 def _insist_on_the_links(run: RunDir, documents: RunDocuments) -> None:
     plan, metrics, verdict = documents.plan, documents.metrics, documents.verdict
-    history_sha256 = _sha256(run.history)
+    history_sha256 = _sha256_of_lines(run.history)
     _insist(run.history, "plan_sha256", documents.plan_sha256, _plan_of(run.history), "clean")
     for path, key, expected, found, stage in (
         (run.metrics, "schedule_sha256", plan["schedule_sha256"], metrics, "extract"),
@@ -94,7 +95,7 @@ def _insist(path: Path, key: str, expected: str, found: object, stage: str) -> N
 
 def _plan_of(history: Path) -> str | None:
     """Return the hash of the plan that the history says it follows."""
-    first = next(iter(read_lines(history)), None)
+    first = next(stream(history), None)
     try:
         line = json.loads(first[1]) if first else None
     except ValueError:
@@ -107,4 +108,15 @@ def _sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
-        raise MissingInput(path, "a run without it cannot be recorded: run it again") from None
+        raise _missing(path) from None
+
+
+def _sha256_of_lines(path: Path) -> str:
+    try:
+        return stream_sha256(path)
+    except FileNotFoundError:
+        raise _missing(path) from None
+
+
+def _missing(path: Path) -> MissingInput:
+    return MissingInput(path, "a run without it cannot be recorded: run it again")

@@ -8,6 +8,7 @@ old folder or the new one; what is left beside it is removed the next time.
 from __future__ import annotations
 
 import ctypes
+import filecmp
 import os
 import shutil
 from collections.abc import Mapping
@@ -18,14 +19,15 @@ __all__ = ["put_folder"]
 
 _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
+_CHUNK_BYTES: Final = 1 << 20
 
 
-def put_folder(place: Path, files: Mapping[str, bytes]) -> bool:
+def put_folder(place: Path, files: Mapping[str, bytes | Path]) -> bool:
     """Make ``place`` a folder with exactly these files.
 
     Args:
         place: the folder.
-        files: path in it, with ``/`` between its parts → content.
+        files: path in it, with ``/`` between its parts → content, or a file that has it.
 
     Returns:
         Whether it had to be written: false, it was there just so and was not touched.
@@ -49,7 +51,7 @@ def put_folder(place: Path, files: Mapping[str, bytes]) -> bool:
     return True
 
 
-def _holds(place: Path, files: Mapping[str, bytes]) -> bool:
+def _holds(place: Path, files: Mapping[str, bytes | Path]) -> bool:
     if not place.is_dir():
         return False
     there = {
@@ -58,14 +60,24 @@ def _holds(place: Path, files: Mapping[str, bytes]) -> bool:
         if not path.is_dir() or path.is_symlink()
     }
     return there.keys() == files.keys() and all(
-        not path.is_symlink() and path.read_bytes() == files[name] for name, path in there.items()
+        not path.is_symlink() and _is(path, files[name]) for name, path in there.items()
     )
 
 
-def _write(path: Path, data: bytes) -> None:
+def _is(path: Path, data: bytes | Path) -> bool:
+    if isinstance(data, Path):
+        return filecmp.cmp(path, data, shallow=False)
+    return path.read_bytes() == data
+
+
+def _write(path: Path, data: bytes | Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
-        file.write(data)
+        if isinstance(data, Path):
+            with data.open("rb") as source:
+                shutil.copyfileobj(source, file, _CHUNK_BYTES)
+        else:
+            file.write(data)
         file.flush()
         os.fsync(file.fileno())
 

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 from soakproof.lines import BadLine, decode_history, decode_samples, decode_telemetry
 from soakproof.model import HistoryLine
+from soakproof.rotation.reading import is_there
 
 __all__ = ["Column", "Sources", "Table", "tables"]
 
@@ -200,7 +201,7 @@ def _unreadable(sources: Sources) -> Iterator[tuple[Any, ...]]:
         *((path, decode_telemetry) for path in sources.telemetry),
     ]
     for path, decode in decoders:
-        if path.exists():
+        if is_there(path):
             for one in decode(path):
                 if isinstance(one, BadLine):
                     yield (path.name, one.line, one.reason)
@@ -208,7 +209,7 @@ def _unreadable(sources: Sources) -> Iterator[tuple[Any, ...]]:
 
 def _lines(path: Path, decode: Callable[[Path], Iterator[Any]]) -> Iterator[Any]:
     """Yield the lines that can be read; the others are in the table ``unreadable``."""
-    if path.exists():
+    if is_there(path):
         yield from (line for line in decode(path) if not isinstance(line, BadLine))
 
 

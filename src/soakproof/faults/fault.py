@@ -105,6 +105,12 @@ class Fault(Protocol):
     def change(self, start: Start) -> Start:
         """Return how an operation under this fault is started."""
 
+    def hurry(self, now_ns: int, live: Live) -> None:
+        """Few operations are left to come, and ``live`` is given some now: make the moment here.
+
+        Only told where it is known how many are left, just before :meth:`started`.
+        """
+
     def started(self, live: Live) -> None:
         """An operation under this fault has just been started."""
 
@@ -159,6 +165,9 @@ class FaultBase:
     def change(self, start: Start) -> Start:
         """Return how an operation is started: as ever."""
         return start
+
+    def hurry(self, now_ns: int, live: Live) -> None:
+        """Nothing."""
 
     def started(self, live: Live) -> None:
         """Nothing."""

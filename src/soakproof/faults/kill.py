@@ -2,8 +2,10 @@
 
 A kill that falls after the writes tests nothing, so two of the modes make the moment: a writer is
 kept inside the database by another process's transaction, and is killed there (``writing``), or is
-let go and killed as soon as the write-ahead log is seen to change (``wal``). Killed are the
-operation and all that it started; the history says so in its reason, ``fault:<id>``.
+let go and killed as soon as the write-ahead log is seen to change (``wal``). A random one that was
+still waiting for its moment when few operations are left takes the next, ``after_wal_us`` after it
+was given something to do. Killed are the operation and all that it started; the history says so in
+its reason, ``fault:<id>``.
 """
 
 from __future__ import annotations
@@ -56,6 +58,7 @@ class Kill(Midway):
         self._victims = Victims(plan.params["let_pass"], plan.params["after_ms"])
         self._killed: dict[int, dict[str, Any]] = {}
         self._log: Path | None = None
+        self._hurried_ns: int | None = None
 
     def begin(self, now_ns: int) -> None:
         """Keep writers inside, unless any moment is right."""
@@ -86,9 +89,17 @@ class Kill(Midway):
             self._kill(now_ns, waiter.live, seen)
         self.release()
 
+    def hurry(self, now_ns: int, live: Live) -> None:
+        """Let the next one be it: there may be no other."""
+        del live
+        self._hurried_ns = now_ns if self._mode == "random" else None
+
     def started(self, live: Live) -> None:
-        """Count it."""
+        """Count it; in a hurry, kill it while it is at what it was just given."""
         self._victims.started(live)
+        if self._hurried_ns is not None and not self.effective:
+            _spin(self.plan.params["after_wal_us"])
+            self._kill(self._hurried_ns, live, {})
 
     def ended(self, live: Live, signal_number: int | None) -> None:
         """Whether it died of it; one that was faster than the signal does not count."""
@@ -103,7 +114,7 @@ class Kill(Midway):
         self.took_effect({"op": live.operation.op_id, "pid": live.pid, "signal": 9, **seen})
 
     def _kill(self, now_ns: int, victim: Live, seen: dict[str, Any]) -> None:
-        if victim.pid in self._killed:
+        if self._killed:  # one at a time: how it ends says whether another is needed
             return
         self._killed[victim.pid] = seen
         victim.kill(f"fault:{self.plan.fault_id}")
@@ -129,10 +140,15 @@ class Kill(Midway):
             if time.monotonic_ns() > until_ns:
                 return False
             os.sched_yield()
-        until_ns = time.monotonic_ns() + self.plan.params["after_wal_us"] * _NS_PER_US
-        while time.monotonic_ns() < until_ns:
-            os.sched_yield()
+        _spin(self.plan.params["after_wal_us"])
         return True
+
+
+def _spin(wait_us: int) -> None:
+    """Let a few microseconds pass, which no timer can be asked for."""
+    until_ns = time.monotonic_ns() + wait_us * _NS_PER_US
+    while time.monotonic_ns() < until_ns:
+        os.sched_yield()
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:

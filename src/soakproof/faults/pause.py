@@ -6,13 +6,17 @@ cache's lock; it is stopped there, and then the database is let go: the lock bel
 does not run. Others have to wait for it, so keep ``max_pause_ms`` below the subject's deadline.
 
 Until one stands still only a few operations are let in, and then the others: however slow the
-machine is, somebody is left to meet the one that is stopped.
+machine is, somebody is left to meet the one that is stopped. One that has ended just before the
+signal came is let go, and another is stopped; where few operations are left, the next that is given
+one, before it can answer.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import signal
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -32,6 +36,8 @@ _LET_PASS: Final = 2
 fewest that an episode asks."""
 
 _STOPPED: Final = "T"
+_STOPS_WITHIN_NS: Final = 250 * _NS_PER_MS
+"""A signal takes effect as soon as its process is to run again."""
 
 
 def draw(params: Mapping[str, Any], dice: random.Random) -> dict[str, Any]:
@@ -92,6 +98,11 @@ class Pause(Midway):
             self._stop(now_ns, waiter.live)
         self.release()
 
+    def hurry(self, now_ns: int, live: Live) -> None:
+        """Stop this one: there may be no other that somebody is left to meet."""
+        if self._mode == "random" and self._victim is None:
+            self._stop(now_ns, live)
+
     def started(self, live: Live) -> None:
         """Count it."""
         self._admitted += 1
@@ -115,19 +126,27 @@ class Pause(Midway):
     def _stop(self, now_ns: int, victim: Live) -> None:
         if not victim.send(signal.SIGSTOP):
             return
+        until_ns = time.monotonic_ns() + _STOPS_WITHIN_NS
+        while run_state(victim.pid) != _STOPPED and time.monotonic_ns() < until_ns:
+            os.sched_yield()
         self._victim, self._since_ns = victim, now_ns
         lock_path = self.site.lock_path
         locks = [] if lock_path is None else [lock_path]
         self._others = Waiters([*locks, *self.site.files("database")])
         owns = lock_path is not None and victim.pid in lock_owners(lock_path)
         op = victim.operation.op_id
-        self.has_fired(now_ns, {"mode": self._mode, "op": op, "owns_the_lock": owns})
+        if self._fired_ns is None:
+            self.has_fired(now_ns, {"mode": self._mode, "op": op, "owns_the_lock": owns})
 
     def _look(self, now_ns: int, live: Mapping[int, Live], victim: Live) -> None:
         others = {pid: one for pid, one in live.items() if pid != victim.pid}
         waiter = self._others.look(now_ns, others)
         if waiter is not None:
             self._effect(victim, {"other_waited": waiter.told})
+        if victim.pid not in live and not self.effective:  # it had ended before it stood still
+            victim.send(signal.SIGCONT)
+            self._victim = None
+            return
         paused_ms = (now_ns - self._since_ns) // _NS_PER_MS
         params = self.plan.params
         done = self.effective and paused_ms >= params["pause_ms"]

@@ -1,7 +1,8 @@
 """Who soaks the points. An engine takes tasks and yields what came of each, as it comes.
 
-The local engine runs each point as a process of its own, some at once; another engine only has to
-keep the same promise: every task is answered once, by a result or by the reason there is none.
+The local engine runs each point as a process of its own, some at once, forked from one that has
+loaded everything; another engine only has to keep the same promise: every task is answered once, by
+a result or by the reason there is none.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
 
 from soakproof.errors import UsageError
-from soakproof.own_commands import OwnCommands, last_words
+from soakproof.fleet.point_server import PointServer
+from soakproof.own_commands import last_words
 from soakproof.rundir import write_json
 
 __all__ = ["Answered", "Engine", "Local", "Task"]
@@ -62,10 +66,10 @@ class Engine(Protocol):
 
 
 class Local:
-    """Soaks points on this machine.
+    """Soaks points on this machine; what still runs when it is left is ended.
 
     Args:
-        commands: runs soakproof's commands; what still runs when it is left is ended.
+        environ: the environment of all points.
         root: the project's folder.
         scratch: folder for what points are asked and say; nothing of a point stays in it.
         jobs: points at once.
@@ -74,17 +78,22 @@ class Local:
 
     def __init__(
         self,
-        commands: OwnCommands,
+        environ: Mapping[str, str],
         root: Path,
         scratch: Path,
         jobs: int,
         hand_down: Sequence[int] = (),
     ) -> None:
-        self._commands = commands
-        self._root = root
         self._scratch = scratch
         self._jobs = jobs
-        self._hand_down = tuple(hand_down)
+        scratch.mkdir(parents=True, exist_ok=True)
+        self._servers = [
+            PointServer(environ, root, scratch / f"server-{number}.log", hand_down)
+            for number in range(jobs)
+        ]
+        self._free: SimpleQueue[PointServer] = SimpleQueue()
+        for server in self._servers:
+            self._free.put(server)
 
     def go(self, tasks: Iterator[Task]) -> Iterator[Answered]:
         """Yield what came of each task, as it comes."""
@@ -102,6 +111,22 @@ class Local:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End what still runs: Ctrl-C, or a reader that went away."""
+        for server in self._servers:
+            server.leave()
+        for server in self._servers:
+            server.wait()
+
     def _soak(self, task: Task) -> Answered:
         folder = self._scratch / task.name
         shutil.rmtree(folder, ignore_errors=True)
@@ -110,8 +135,11 @@ class Local:
         write_json(spec, dict(task.spec))
         code: int | None = None
         for attempt in range(1, _ATTEMPTS + 1):
-            arguments = ["point", str(spec), "--out", str(out)]
-            code = self._commands.run(arguments, cwd=self._root, log=log, hand_down=self._hand_down)
+            server = self._free.get()
+            try:
+                code = server.run(spec, out, log)
+            finally:
+                self._free.put(server)
             if out.exists():
                 result = json.loads(out.read_bytes())
                 shutil.rmtree(folder)

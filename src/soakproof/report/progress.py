@@ -27,6 +27,10 @@ _SHOWN_PROBLEMS: Final = 20
 """Operations without an answer that are told one by one; the history has them all."""
 
 
+_SHOWN_STEPS: Final = 20_000
+"""Phases and steps of faults that are told; about two megabytes, whatever a soak lasts."""
+
+
 class Progress:
     """What a person sees while a soak runs.
 
@@ -45,6 +49,7 @@ class Progress:
         self._faults = 0
         self._effects = 0
         self._problems = 0
+        self._steps = 0
         self._began_s = time.monotonic()
         self._last_plain_s = self._began_s
         self._live: Live | None = None
@@ -79,7 +84,7 @@ class Progress:
     def phase(self, phase: Phase) -> None:
         """A phase begins."""
         self._phase = phase.value
-        self.say(f"phase {phase}")
+        self._step(f"phase {phase}")
 
     def completed(
         self, outcome: Outcome, op_id: str, reason: str | None, error: str | None
@@ -103,7 +108,23 @@ class Progress:
         self._faults += event == "fired"
         self._effects += event == "took_effect"
         told = ", ".join(f"{name}={value}" for name, value in detail.items())
-        self.say(f"fault {fault_id} {event}: {told}")
+        self._step(f"fault {fault_id} {event}: {told}")
+
+    def _step(self, text: str) -> None:
+        """Tell a phase or a step of a fault; a soak of days has more than a log can hold."""
+        self._steps += 1
+        if self._steps <= _SHOWN_STEPS:
+            self.say(text)
+        elif self._steps == _SHOWN_STEPS + 1:
+            self.say("more phases and faults are in history.jsonl")
+
+    def lapse(self, what: str, ms: int) -> None:
+        """A clock did not go on as it does."""
+        if what == "wall_stepped":
+            self.say(f"the clock was set by {ms / 1000:+.1f} s; nothing but display goes by it")
+        else:
+            self._began_s += ms / 1000 if what == "stopped" else 0
+            self.say(f"{what} for {ms / 1000:.1f} s, which count for no deadline and no duration")
 
     def refresh(self) -> None:
         """Time passed: a plain line now and then."""

@@ -31,7 +31,6 @@ from soakproof.fleet.result import failed_result
 from soakproof.fleet.summary import summarise
 from soakproof.fleet.tally import merge, merge_all
 from soakproof.model import SCHEMA_VERSION
-from soakproof.own_commands import OwnCommands
 from soakproof.report.campaign import campaign_markdown
 from soakproof.report.campaign_progress import CampaignProgress
 from soakproof.rundir import Project, write_bytes, write_json
@@ -110,9 +109,8 @@ def campaign(
         state = "interrupted"
         try:
             with (
-                OwnCommands(clean_env) as commands,
                 project.keeping_latest(),
-                _engine(project, asked, book, commands, progress) as engine,
+                _engine(project, asked, book, clean_env, progress) as engine,
             ):
                 _soak_all(project, asked, book, engine, progress)
             state = "completed"
@@ -126,19 +124,21 @@ def _engine(
     project: Project,
     asked: _Asked,
     book: Book,
-    commands: OwnCommands,
+    environ: Mapping[str, str],
     progress: CampaignProgress,
 ) -> Iterator[Engine]:
     """Give the engine that was asked for."""
     if asked.engine == "local":
-        yield Local(commands, project.root, book.scratch, asked.jobs, (book.lock_fd,))
+        place = (project.root, book.scratch)
+        with Local(environ, *place, asked.jobs, (book.lock_fd,)) as engine:
+            yield engine
         return
     from soakproof.fleet.dask_engine import Dask
     from soakproof.fleet.parcel import pack
 
     parcel = pack(project.root, asked.distributions, asked.wheels)
-    with Dask(asked.scheduler, asked.jobs, parcel, project.runs, progress.say) as engine:
-        yield engine
+    with Dask(asked.scheduler, asked.jobs, parcel, project.runs, progress.say) as cluster:
+        yield cluster
 
 
 def _soak_all(

@@ -47,7 +47,7 @@ from soakproof.workload.segment import (
     prepare_named,
     prepare_stdlib,
 )
-from soakproof.workload.settings import Bound, resolve, resolve_bound
+from soakproof.workload.settings import DEFAULT_PART_BYTES, Bound, resolve, resolve_bound
 
 __all__ = ["DEFAULT_CAMPAIGN", "clean"]
 
@@ -143,6 +143,9 @@ def clean(
         "gate": _gate_setting(project, files, flags),
         "target_command": command,
         "faults": only,
+        "part_bytes": resolve(
+            "part_bytes", flags, environ, default=(DEFAULT_PART_BYTES, "64 MiB, of each part")
+        ),
     }
     plan: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,

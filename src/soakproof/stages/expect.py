@@ -27,9 +27,11 @@ from soakproof.lines import BadLine, decode_history
 from soakproof.model import ABSENT, Expected, Outcome
 from soakproof.model import Source as SettingSource
 from soakproof.places import reveal_plan
+from soakproof.rotation.reading import is_there
 from soakproof.rundir import Project, RunDir, as_json, write_bytes
 from soakproof.targets.command import about, resolve_command
 from soakproof.targets.oracle import Oracle, Source, identity
+from soakproof.targets.rooms import Contents, Room
 
 __all__ = ["Asked", "expect"]
 
@@ -62,7 +64,7 @@ def expect(project: Project, run_dir: RunDir) -> Asked:
         MissingInput: there is no history.
     """
     plan = schema.load_json(run_dir.plan, "plan", hint="make it with `soakproof clean`")
-    if not run_dir.history.exists():
+    if not is_there(run_dir.history):
         hint = f"make it with `soakproof run --run-id {run_dir.run_id}`"
         raise MissingInput(run_dir.history, hint)
     if "oracle" not in plan["target"]:
@@ -144,6 +146,7 @@ class _Sources:
 
     def __init__(self, run_dir: RunDir, inputs: Mapping[str, str] | None) -> None:
         self._run_dir = run_dir
+        self.contents = Contents()
         if inputs is None:
             self._segment = {
                 path.relative_to(run_dir.segment).as_posix(): path
@@ -173,7 +176,7 @@ class _Sources:
         if missing:
             message = f"{missing[0]}: not there; the run's folder is not complete ({question})"
             raise SoakError(message)
-        return Source(files)
+        return Source(files, self.contents)
 
 
 def _is_hidden(path: Path, run_dir: RunDir) -> bool:
@@ -187,23 +190,25 @@ def _ask_all(
     scopes: Mapping[str, Scope],
     rooms: Path,
 ) -> tuple[list[Expected], int]:
-    """Ask side by side, as many as there are processors; the order is that of the questions."""
-    free: SimpleQueue[Path] = SimpleQueue()
+    """Ask side by side, as many as there are processors; the order is that of the questions.
+
+    Each kind has rooms of its own: what one question needs is there for the next.
+    """
+    free: SimpleQueue[Mapping[str, Room]] = SimpleQueue()
     workers = len(os.sched_getaffinity(0))
     for number in range(workers):
-        room = rooms / str(number)
-        shutil.rmtree(room, ignore_errors=True)
-        room.mkdir(parents=True)
-        free.put(room)
+        own = (Room(rooms / f"{number}-{nth}", sources.contents) for nth in range(len(scopes)))
+        free.put(dict(zip(scopes, own, strict=True)))
 
     def ask(item: tuple[Question, Mapping[str, str]]) -> tuple[Expected | None, bool]:
         question, versions = item
         source = sources.of(question, versions, scopes[question.kind])
-        room = free.get()
+        kinds = free.get()
         try:
+            room = kinds[question.kind]
             return oracle.ask(question.kind, question.key, question.version, source, room)
         finally:
-            free.put(room)
+            free.put(kinds)
 
     with ThreadPoolExecutor(workers) as pool:
         answered = list(pool.map(ask, wanted.items()))

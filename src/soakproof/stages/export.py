@@ -9,6 +9,7 @@ from soakproof import schema
 from soakproof.errors import MissingInput, UsageError
 from soakproof.export.tables import Sources, tables
 from soakproof.export.writers import FORMS, file_of
+from soakproof.rotation.reading import is_there
 from soakproof.rundir import RunDir
 
 __all__ = ["export"]
@@ -33,7 +34,7 @@ def export(run_dir: RunDir, to: Path) -> list[Path]:
         message = f"--to: expected a name that ends in {', '.join(FORMS)}, found {str(to)!r}"
         raise UsageError(message)
     plan = schema.load_json(run_dir.plan, "plan", hint="make it with `soakproof clean`")
-    if not run_dir.history.exists():
+    if not is_there(run_dir.history):
         hint = f"make it with `soakproof run --run-id {run_dir.run_id}`"
         raise MissingInput(run_dir.history, hint)
     names = plan["target"].get("telemetry")

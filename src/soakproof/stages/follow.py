@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 from soakproof import schema
+from soakproof.bulk.stream_tail import StreamTail
 from soakproof.bulk.tail import Line, Moved, Tail
 from soakproof.checks.anomalies import Anomalies, Anomaly
 from soakproof.lines import BadLine, LineDecoder, line_decoder
 from soakproof.model import HistoryLine, TelemetryEvent
 from soakproof.proc import processes_that_write
+from soakproof.rotation.reading import is_there
 from soakproof.rundir import RunDir
 
 __all__ = ["Followed", "follow"]
@@ -103,7 +105,7 @@ def _still_there(history: Path, idle: int) -> bool:
     try:
         owner = history.stat().st_uid
     except FileNotFoundError:
-        return True  # the run has not begun
+        return not is_there(history)  # the run has not begun; or it was killed between two parts
     if os.geteuid() not in {0, owner}:
         return True  # the kernel does not tell us of other users' files
     return bool(processes_that_write(history))
@@ -115,7 +117,7 @@ class _Watch:
     def __init__(self, run_dir: RunDir, names: Mapping[str, Any] | None, seen: Followed) -> None:
         self._seen = seen
         self._anomalies = Anomalies(names)
-        self._history = Tail(run_dir.history)
+        self._history = StreamTail(run_dir.history)
         self._decode_history: LineDecoder[HistoryLine] = line_decoder(HistoryLine)
         self._decode_event: LineDecoder[TelemetryEvent] = line_decoder(TelemetryEvent)
         self._folder = run_dir.telemetry

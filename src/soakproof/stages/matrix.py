@@ -32,6 +32,7 @@ from soakproof.matrix.plots import RUN_ID, Plot, Subject, narrowed
 from soakproof.model import SCHEMA_VERSION
 from soakproof.own_commands import OwnCommands, last_words
 from soakproof.report.matrix import matrix_markdown
+from soakproof.rotation.reading import is_there
 from soakproof.rundir import Project, RunDir, write_bytes, write_json
 from soakproof.workload.settings import ENVIRONMENT
 
@@ -311,7 +312,7 @@ _TOLD: Final = (
 
 def _edits(run_dir: RunDir) -> Edits:
     """Count the edits of a run; lines that cannot be read are told by its metrics."""
-    if not (run_dir.history.exists() and run_dir.expected.exists()):
+    if not (is_there(run_dir.history) and run_dir.expected.exists()):
         return Edits()
     history = (one for one in decode_history(run_dir.history) if not isinstance(one, BadLine))
     expected = (one for one in decode_expected(run_dir.expected) if not isinstance(one, BadLine))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,16 @@ def settings_of(like: RunDir) -> dict[str, str | None]:
         "seed": str(settings["seed"]),
         "campaign": plan["campaign_path"],
         "faults": settings.get("faults"),
+        "part_bytes": _given(plan, "part_bytes"),
         "target_command": shlex.join(command["value"]) if by_flag else None,
     }
+
+
+def _given(plan: Mapping[str, Any], name: str) -> str | None:
+    """Return a setting that was given by a flag, as it was given."""
+    setting = plan["settings"].get(name)
+    by_flag = setting is not None and setting["source"] == Source.FLAG
+    return str(setting["value"]) if by_flag else None
 
 
 def same_python(like: RunDir) -> None:

@@ -19,6 +19,7 @@ from soakproof.report.junit import junit_xml
 from soakproof.report.markdown import markdown_report, markdown_summary
 from soakproof.report.pictures.gallery import Gallery, gallery
 from soakproof.report.pictures.storm import Storm
+from soakproof.rotation.reading import is_there
 from soakproof.rundir import RunDir, write_bytes
 
 __all__ = ["report"]
@@ -108,7 +109,7 @@ def _storm(run_dir: RunDir, of: Documents) -> Storm:
         for event in decode_telemetry(path):
             if not isinstance(event, BadLine) and event.run_id == run_dir.run_id:
                 storm.add_event(event)
-    if run_dir.samples.exists():
+    if is_there(run_dir.samples):
         for sample in decode_samples(run_dir.samples):
             if not isinstance(sample, BadLine):
                 storm.add_sample(sample)

@@ -20,9 +20,13 @@ from soakproof.bulk.fold import count_part, kind_of
 from soakproof.bulk.partial import Partial, merge_all
 from soakproof.bulk.records import Kind
 from soakproof.errors import MissingInput, SoakError, UsageError
+from soakproof.rotation.reading import is_there, members
 from soakproof.rundir import Project, RunDir, write_json
 
 __all__ = ["tally", "tally_run"]
+
+_TRIES: Final = 10
+"""A run that goes on packs a part now and then; not so often that it is never counted."""
 
 _WORTH_A_PROCESS_BYTES: Final = 8 * 1024 * 1024
 """Less is counted sooner than another process begins."""
@@ -68,15 +72,25 @@ def tally_run(
         MissingInput: there is no history.
     """
     plan = schema.load_json(run_dir.plan, "plan", hint="make it with `soakproof clean`")
-    if not run_dir.history.exists():
+    if not is_there(run_dir.history):
         hint = f"make it with `soakproof run --run-id {run_dir.run_id}`"
         raise MissingInput(run_dir.history, hint)
     names = plan["target"].get("telemetry")
     told = [] if names is None else sorted(run_dir.telemetry.glob(names["glob"]))
-    paths = [run_dir.history, *told]
-    return _told(
-        _inputs([(path, project.relative(path)) for path in paths]), Names(names), jobs, out
-    )
+    for _ in range(_TRIES - 1):
+        before = members(run_dir.history)
+        try:
+            return _of_run(project, [*before, *told], Names(names), jobs, out)
+        except UsageError:
+            if members(run_dir.history) == before:
+                raise  # else a part was packed while it was counted
+    return _of_run(project, [*members(run_dir.history), *told], Names(names), jobs, out)
+
+
+def _of_run(
+    project: Project, paths: Sequence[Path], names: Names, jobs: str | None, out: Path | None
+) -> dict[str, Any]:
+    return _told(_inputs([(path, project.relative(path)) for path in paths]), names, jobs, out)
 
 
 def _told(

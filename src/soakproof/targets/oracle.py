@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import platform
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any, Final
 from soakproof.model import Expected, Operation, Phase
 from soakproof.rundir import write_bytes
 from soakproof.targets.normal import Normaliser
+from soakproof.targets.rooms import Contents, Room
 from soakproof.targets.target import Places, Target
 
 __all__ = ["Oracle", "Source", "identity"]
@@ -30,16 +30,21 @@ _DEADLINE_S: Final = 120
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The input of one question: path relative to the segment → the file that holds its content."""
+    """The input of one question.
+
+    Args:
+        files: path relative to the segment → the file that holds its content.
+        contents: knows what those files hold.
+    """
 
     files: Mapping[str, Path]
+    contents: Contents
 
     def digest(self) -> str:
         """Return the SHA-256 over paths and contents."""
         sha = hashlib.sha256()
         for path, content in sorted(self.files.items()):
-            body = hashlib.sha256(content.read_bytes()).hexdigest()
-            sha.update(f"{path}\0{body}\n".encode())
+            sha.update(f"{path}\0{self.contents.sha256(content)}\n".encode())
         return sha.hexdigest()
 
 
@@ -69,7 +74,7 @@ class Oracle:
         self._answers = answers
 
     def ask(
-        self, kind: str, key: str, version: str, source: Source, room: Path
+        self, kind: str, key: str, version: str, source: Source, room: Room
     ) -> tuple[Expected | None, bool]:
         """Answer one question; the flag says whether the tool had to be run.
 
@@ -81,7 +86,7 @@ class Oracle:
             key: what is asked for.
             version: the name under which the answer is wanted.
             source: the input.
-            room: an empty folder to ask in; it is left empty.
+            room: a place to ask in.
         """
         name = self._name(kind, key, source)
         known = self._recall(name)
@@ -147,16 +152,9 @@ class Oracle:
         head = f"{exit_code} {hashlib.sha256(answer).hexdigest()}\n"
         write_bytes(self._kept / name, head.encode("ascii") + answer)
 
-    def _run(self, kind: str, key: str, source: Source, room: Path) -> tuple[int, bytes] | None:
-        segment, telemetry, scratch = room / "segment", room / "telemetry", room / "scratch"
-        for folder in (segment, telemetry, scratch):
-            folder.mkdir(parents=True)
-        for path, content in source.files.items():
-            goal = segment / path
-            goal.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(content, goal)
-            goal.chmod(content.stat().st_mode)
-        places = Places("oracle", segment, telemetry, scratch)
+    def _run(self, kind: str, key: str, source: Source, room: Room) -> tuple[int, bytes] | None:
+        room.lay(source.files)
+        places = Places("oracle", room.segment, room.telemetry, room.scratch)
         target = Target(self._document, self._command, places)
         operation = Operation(0, Phase.COLD, kind, key, first_ask=True)
         oracle = self._document["oracle"]
@@ -179,9 +177,6 @@ class Oracle:
             given = _given(target, operation, done)
         except (OSError, subprocess.TimeoutExpired):
             return None
-        finally:
-            shutil.rmtree(room)
-            room.mkdir()
         return done.returncode, target.placeless(given, operation)
 
 

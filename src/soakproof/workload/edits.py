@@ -10,19 +10,21 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from soakproof.dice import stream, uniform_int
+from soakproof.dice import rank, stream, uniform_int
 from soakproof.errors import SoakError
 from soakproof.model import ABSENT, EditPlan, Operation
 from soakproof.notices import READ, Notices
 from soakproof.workload.episodes import NEW_MODULE
 from soakproof.workload.ground import Ground
+from soakproof.workload.languages import HIGHEST_MARK, LOWEST_MARK
 
-__all__ = ["EDIT_KINDS", "Editor", "plan_edit"]
+__all__ = ["EDIT_KINDS", "Editor", "Marks", "plan_edit"]
 
 _NS_PER_MS: Final = 1_000_000
 _NS_PER_S: Final = 1_000_000_000
@@ -32,6 +34,12 @@ _LONGEST_WAIT_MS: Final = 4_000
 
 _JUMP_S: Final = 30 * 24 * 3600
 """How far an edit with a jumping clock moves the file's time stamp."""
+
+_MARKS_OF_AN_EDIT: Final = 2
+"""Some kinds change a file twice."""
+
+_MARKS: Final = HIGHEST_MARK - LOWEST_MARK + 1
+_EDITS_OF_A_FILE: Final = _MARKS // _MARKS_OF_AN_EDIT
 
 EDIT_KINDS: Final[Mapping[str, str]] = {
     "rewrite": "new content written over the file in place",
@@ -50,15 +58,50 @@ EDIT_KINDS: Final[Mapping[str, str]] = {
 """Kind of edit → what it does."""
 
 
-def plan_edit(operation: Operation, number: int, seed: int, ground: Ground) -> EditPlan | None:
-    """Return the edit that begins with an operation, or nothing."""
+class Marks:
+    """Gives each edit its mark: others for each edit of a file, and the same in every run.
+
+    A file that came back to what it was earlier in the run would make an old answer right again. A
+    file that becomes what it became in an earlier run has an answer that the oracle gave then. Each
+    file begins with a mark that its path says, so that two new files are seldom the same.
+    """
+
+    def __init__(self) -> None:
+        self._edits: Counter[str] = Counter()
+
+    def take(self, path: str) -> int | None:
+        """Return the mark of the next edit of a file; ``None``: it has had them all."""
+        nth = self._edits[path]
+        if nth == _EDITS_OF_A_FILE:
+            return None
+        self._edits[path] += 1
+        turn = (rank(0, "mark", path) + nth) % _EDITS_OF_A_FILE
+        return LOWEST_MARK + _MARKS_OF_AN_EDIT * turn
+
+
+def plan_edit(
+    operation: Operation, number: int, seed: int, ground: Ground, marks: Marks
+) -> EditPlan | None:
+    """Return the edit that begins with an operation, or nothing.
+
+    Args:
+        operation: the operation.
+        number: which edit of the run it is.
+        seed: of all choices.
+        ground: what can be edited.
+        marks: of the run; asked once an edit.
+    """
     if operation.edit is None:
         return None
     dice = stream(seed, "edit", operation.index)
-    params = {"pause_ms": uniform_int(dice, 5, 60), "mark": uniform_int(dice, 1000, 9998)}
+    pause_ms = uniform_int(dice, 5, 60)
     path = ground.path_of(operation)
     if operation.edit == "other_file":
         path = ground.other_than(path, operation, dice)
+    mark = marks.take(path)
+    if mark is None:
+        return None
+    params = {"pause_ms": pause_ms, "mark": mark}
     return EditPlan(f"edit-{number}", operation.edit, operation.index, operation.key, params, path)
 
 
@@ -296,11 +339,25 @@ class Editor:
         return self._path.read_bytes()
 
     def _changed(self, turn: int, *, same_form: bool = False) -> bytes:
-        """Return the file with a change of ours, another for each edit and turn."""
+        """Return the file with a change of ours: as no file of this run has been before.
+
+        The mark of the edit says which change; where a file was like that already, the next mark
+        that is left. Only a language whose changes have no mark can bring back what was there.
+        """
         language = self._ground.language
-        new = language.new_text.encode()
-        content = self._read() if self._path.exists() else new
-        return language.changed(content, self.plan.params["mark"] + turn, same_form=same_form)
+        content = self._read() if self._path.exists() else language.new_text.encode()
+        first = self.plan.params["mark"] + turn - LOWEST_MARK
+        before = b""
+        for step in range(_MARKS):
+            mark = LOWEST_MARK + (first + step) % _MARKS
+            new = language.changed(content, mark, same_form=same_form)
+            if new == before or not self._known(new):
+                break
+            before = new
+        return new
+
+    def _known(self, content: bytes) -> bool:
+        return (self._versions / hashlib.sha256(content).hexdigest()).exists()
 
 
 class _Told:

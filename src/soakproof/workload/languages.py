@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-__all__ = ["MARK", "Language"]
+__all__ = ["HIGHEST_MARK", "LOWEST_MARK", "MARK", "Language"]
 
 MARK: Final = "{mark}"
 """Stands for the number that tells two changes apart."""
 
 _PYTHON: Final = "\n\n# soakproof\ndef soakproof_mark_{mark}():\n    return {mark}\n"
-_HIGHEST: Final = 9999
-_LOWEST: Final = 1000
+HIGHEST_MARK: Final = 9999
+LOWEST_MARK: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Language:
             same_form: of several replacements take the one that is there, with another mark.
         """
         text = _text(content)
-        for number in (mark, mark + 1 if mark < _HIGHEST else _LOWEST):
+        for number in (mark, mark + 1 if mark < HIGHEST_MARK else LOWEST_MARK):
             new = self._with(text, f"{number:04d}", int(not same_form))
             if new != text:
                 return new.encode("utf-8", "surrogateescape")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from soakproof.model import EditPlan, FaultPlan, Operation, Phase
-from soakproof.workload.edits import plan_edit
+from soakproof.workload.edits import Marks, plan_edit
 from soakproof.workload.ground import Ground
 from soakproof.workload.schedule import Workload, schedule
 
@@ -28,11 +28,15 @@ def operations_of(plan: Mapping[str, Any]) -> Iterator[Operation]:
 
 
 def edits_of(plan: Mapping[str, Any]) -> Callable[[Operation, int], EditPlan | None]:
-    """Return what says which edit begins with an operation (the n-th edit of the run)."""
+    """Return what says which edit begins with an operation (the n-th edit of the run).
+
+    It is to be asked about the operations of one run, once each, in the order of their start.
+    """
     if "script" not in plan:
         seed = plan["settings"]["seed"]["value"]
         ground = Ground.of(plan["target"], plan["segment"])
-        return lambda operation, number: plan_edit(operation, number, seed, ground)
+        marks = Marks()
+        return lambda operation, number: plan_edit(operation, number, seed, ground, marks)
     listed = {one["index"]: one["edit"] for one in plan["script"]["operations"] if one["edit"]}
 
     def scripted(operation: Operation, number: int) -> EditPlan | None:

@@ -12,6 +12,7 @@ from soakproof.errors import UsageError
 from soakproof.model import Setting, Source
 
 __all__ = [
+    "DEFAULT_PART_BYTES",
     "ENVIRONMENT",
     "FAULTS_CAMPAIGN",
     "Bound",
@@ -26,11 +27,18 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "seed": "SEED",
     "duration": "DURATION",
     "run_id": "RUN_ID",
+    "part_bytes": "PART_BYTES",
 }
 """Setting → environment variable (the names of the source documents)."""
 
 FAULTS_CAMPAIGN: Final = "eval/campaigns/ast_cache_faults.toml"
 """The campaign with an oracle and with all faults: the default where less would prove little."""
+
+DEFAULT_PART_BYTES: Final = 64 * 1024 * 1024
+"""A longer history is cut: a part is packed within seconds, and of days there are hundreds."""
+
+_MIN_PART_BYTES: Final = 1024
+"""Smaller parts would hold a few lines each, and a folder of millions of files helps nobody."""
 
 _MAX_SEED: Final = 2**63 - 1
 _MAX_WORKERS: Final = 1024
@@ -147,4 +155,5 @@ _PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "workers": _integer(1, _MAX_WORKERS, f"a whole number from 1 to {_MAX_WORKERS}"),
     "seed": _integer(0, _MAX_SEED, f"a whole number from 0 to {_MAX_SEED}"),
     "duration": parse_duration_s,
+    "part_bytes": _integer(_MIN_PART_BYTES, None, f"a whole number from {_MIN_PART_BYTES}"),
 }

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from soakproof.awake import Awake, Lapse
 from soakproof.model import Operation
 from soakproof.proc import Capture, Child, Ended, cpu_ticks, where_it_waits
 
@@ -37,12 +38,13 @@ class Launch:
 
 @dataclass(slots=True)
 class Running:
-    """An operation under way in a slot."""
+    """An operation under way in a slot; ``since_ns`` in the time in which the harness ran."""
 
     operation: Operation
     worker: int
     child: Child
     capture: Capture
+    since_ns: int = 0
     killed_for: str | None = None
     findings: dict[str, object] | None = None
     suspect: _Suspect | None = None
@@ -74,6 +76,9 @@ class Listener(Protocol):
     def completed(self, running: Running, ended: Ended) -> None:
         """It ended, by itself or because the storm killed it (``running.killed_for``)."""
 
+    def lapsed(self, lapse: Lapse) -> None:
+        """A clock did not go on as it does; deadlines know it already."""
+
     def tick(self, running: Mapping[int, Running], /) -> int:
         """Time passed (worker → what runs there); returns how many milliseconds until the next."""
 
@@ -89,9 +94,13 @@ class Storm:
             ``deadline`` if it did.
         listener: who is told.
         scratch: folder for the output of operations under way.
+        awake: the clock of deadlines.
     """
 
-    def __init__(self, *, slots: int, deadline_ms: int, listener: Listener, scratch: Path) -> None:
+    def __init__(
+        self, *, slots: int, deadline_ms: int, listener: Listener, scratch: Path, awake: Awake
+    ) -> None:
+        self._awake = awake
         self._deadline_ns = deadline_ms * _NS_PER_MS
         self._listener = listener
         self._captures = [Capture(scratch, f"worker-{slot}") for slot in range(slots)]
@@ -129,6 +138,7 @@ class Storm:
             enough: asked before an operation is taken; true ends a soak by time.
         """
         source: Iterator[Operation] | None = operations
+        self._look(None)  # what passed since the last run was not spent waiting
         while True:
             for slot in range(len(self._captures)):
                 if self.stopping or slot in self._running or self._suspects():
@@ -172,7 +182,7 @@ class Storm:
         except OSError as problem:  # the command is gone, or no process can be had
             self._listener.not_started(operation, slot, problem)
             return
-        running = Running(operation, slot, child, self._captures[slot])
+        running = Running(operation, slot, child, self._captures[slot], self._awake.now_ns())
         self._running[slot] = running
         self._worker_of_fd[child.pidfd] = slot
         self._epoll.register(child.pidfd, select.EPOLLIN)
@@ -184,10 +194,17 @@ class Storm:
             pause_ms = self._listener.tick(self._running)
             self._next_tick_ns = time.monotonic_ns() + pause_ms * _NS_PER_MS
             return  # a tick may have made a parked operation ready
-        for fd, _ in self._epoll.poll((self._next_tick_ns - now_ns) / 1e9 + 0.001):
+        wait_ns = self._next_tick_ns - now_ns + _NS_PER_MS
+        ready = self._epoll.poll(wait_ns / 1e9)
+        self._look(wait_ns)
+        for fd, _ in ready:
             if fd in self._worker_of_fd:
                 self._finish(self._running[self._worker_of_fd[fd]])
-        self._watch(time.monotonic_ns())
+        self._watch(self._awake.now_ns())
+
+    def _look(self, waited_ns: int | None) -> None:
+        for lapse in self._awake.look(waited_ns):
+            self._listener.lapsed(lapse)
 
     def _suspects(self) -> bool:
         return any(running.suspect for running in self._running.values())
@@ -195,7 +212,7 @@ class Storm:
     def _watch(self, now_ns: int) -> None:
         """Look at operations past their deadline; kill those that had their second period."""
         for running in self._running.values():
-            if running.child.started_ns + self._deadline_ns <= now_ns and not running.suspect:
+            if running.since_ns + self._deadline_ns <= now_ns and not running.suspect:
                 running.suspect = _Suspect()
         if not all(running.suspect for running in self._running.values()):
             return

@@ -75,7 +75,9 @@ def html_report(of: Documents, storm: Storm, drawn: Gallery) -> str:
         example=counter_example(of.metrics, storm),
         pictures=[(picture, Markup(picture.inline())) for picture in drawn.pictures],  # noqa: S704 - ours, escaped where it was drawn
         tables=_tables(of, storm, drawn),
-        verify=proof.verify_lines(of.plan["run_id"]),
+        verify=proof.verify_lines(
+            of.plan["run_id"], in_parts=of.run.get("parts", {}).get("sealed", 0) > 0
+        ),
         limits=[line.removeprefix("- ") for line in limits(of.plan, of.metrics)],
         css=Markup(css),  # noqa: S704 - a file of ours
         js=Markup(js),  # noqa: S704 - a file of ours

@@ -114,9 +114,17 @@ def selftest(score: Mapping[str, Any] | None) -> Table | None:
     return table("Selftest: planted defects that the gate must catch", ("what", "seen"), rows)
 
 
-def verify_lines(run_id: str) -> tuple[tuple[str, str], ...]:
-    """Return (what it does, command) of each way to check this report."""
+def verify_lines(run_id: str, *, in_parts: bool) -> tuple[tuple[str, str], ...]:
+    """Return (what it does, command) of each way to check this report.
+
+    Args:
+        run_id: the run.
+        in_parts: its files of lines were cut.
+    """
     folder = f"_ctx/runs/{run_id}"
+    hashed = f"sha256sum {folder}/verdict.json {folder}/metrics.json"
+    # Parts come before the file in the order of names, and zcat -f passes on what is not packed.
+    parts = f"; zcat -f {folder}/history.*jsonl* | sha256sum"
     return (
         (
             "Check the evidence bundle: every hash, the chain, every number counted again.",
@@ -128,6 +136,6 @@ def verify_lines(run_id: str) -> tuple[tuple[str, str], ...]:
         ),
         (
             "Compare the files with the hashes above.",
-            f"sha256sum {folder}/verdict.json {folder}/metrics.json {folder}/history.jsonl",
+            hashed + (parts if in_parts else f" {folder}/history.jsonl"),
         ),
     )

@@ -19,6 +19,7 @@ from soakproof.stages.deep.tool import make_tool, target_in
 from soakproof.targets.beside import run_once
 from soakproof.targets.command import about, resolve_command
 from soakproof.targets.oracle import Oracle, Source, identity
+from soakproof.targets.rooms import Contents, Room
 from soakproof.workload.segment import (
     copy_folder,
     generate,
@@ -51,7 +52,7 @@ def make_scene(
     kind = _kind(asked)
     inputs, keys = _segment(asked, cold, kind, environ)
     questions = [Question(kind, key) for key in keys[: asked.settings["modules"]]]
-    source = Source({path: cold / "segment" / path for path in inputs})
+    source = Source({path: cold / "segment" / path for path in inputs}, Contents())
     right, code_sha256 = _right(project, asked, source, questions, folder)
     tool = make_tool(asked.target, asked.command, asked.settings, right, environ)
     lab = Lab(folder / "rooms", tool, strace, asked.jobs)
@@ -139,8 +140,7 @@ def _right(
     if "about" in asked.target:
         package_dir = Path(about(command, asked.target["about"])["package_dir"])
     name = identity(command, package_dir)
-    answers, room = folder / "base" / "answers", folder / "base" / "oracle"
-    room.mkdir()
+    answers, room = folder / "base" / "answers", Room(folder / "base" / "oracle", source.contents)
     oracle = Oracle(asked.target, command, name, project.ctx / "oracle", answers)
     right = {}
     for question in questions:

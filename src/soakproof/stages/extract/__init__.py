@@ -6,7 +6,6 @@ publishes it where the source documents look for it. Lines that cannot be read a
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +20,7 @@ from soakproof.errors import InvalidDocument, MissingInput
 from soakproof.faults.planning import planner_of
 from soakproof.lines import BadLine, decode_history, decode_samples, decode_telemetry
 from soakproof.model import SCHEMA_VERSION, FaultPlan, HistoryLine, Outcome
+from soakproof.rotation.reading import is_there, stream_sha256
 from soakproof.rundir import Project, RunDir, write_bytes, write_json
 from soakproof.stages.extract.answers import judge_answers
 from soakproof.stages.extract.library import library_counts
@@ -72,7 +72,7 @@ def extract(project: Project, run_dir: RunDir, out: Path | None = None) -> Path:
         MissingInput: there is no history.
     """
     plan = schema.load_json(run_dir.plan, "plan", hint="make it with `soakproof clean`")
-    if not run_dir.history.exists():
+    if not is_there(run_dir.history):
         hint = f"make it with `soakproof run --run-id {run_dir.run_id}`"
         raise MissingInput(run_dir.history, hint)
     groups = _of_library(run_dir, plan) if "worker" in plan["target"] else _groups(run_dir, plan)
@@ -82,7 +82,7 @@ def extract(project: Project, run_dir: RunDir, out: Path | None = None) -> Path:
         "campaign": plan["campaign"]["name"],
         "seed": plan["settings"]["seed"]["value"],
         "schedule_sha256": plan["schedule_sha256"],
-        "history_sha256": _sha256(run_dir.history),
+        "history_sha256": stream_sha256(run_dir.history),
         **groups,
     }
     schema.check(metrics, "metrics", run_dir.metrics)
@@ -133,11 +133,6 @@ _GROUPS: Final = (
     "faults",
     "informational",
 )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _history(run_dir: RunDir, plan: Mapping[str, Any]) -> tuple[Ledger, FaultLedger, Timeline]:
@@ -244,7 +239,7 @@ def _phase(tally: PhaseTally) -> dict[str, Any]:
         "misses": tally.misses,
         "writes": tally.writes,
         "hit_rate": round(tally.hits / asked, 6) if asked else None,
-        "samples": len(tally.operations),
+        "samples": tally.operations,
     }
 
 
@@ -304,7 +299,7 @@ def _integrity(probes: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _growth(run_dir: RunDir, moved_bytes: int, left: Mapping[str, Any] | None) -> dict[str, Any]:
     samples, most, last, leftovers = 0, dict[str, int](), dict[str, int](), 0
-    if run_dir.samples.exists():
+    if is_there(run_dir.samples):
         for sample in decode_samples(run_dir.samples):
             if isinstance(sample, BadLine):
                 continue

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from soakproof.checks.answers import BAD, Judge, Question, tally
+from soakproof.checks.answers import BAD, Judge, Judgement, Question, tally
 from soakproof.checks.explain import Shown, active_faults, explain
 from soakproof.checks.fault_ledger import FaultLedger
 from soakproof.checks.ledger import Ledger, OpRecord
@@ -15,7 +15,8 @@ from soakproof.checks.scope import scopes_of
 from soakproof.checks.versions import Timeline
 from soakproof.lines import BadLine, decode_expected
 from soakproof.model import Expected
-from soakproof.rundir import RunDir, read_lines
+from soakproof.rotation.reading import stream
+from soakproof.rundir import RunDir
 
 __all__ = ["judge_answers"]
 
@@ -51,12 +52,19 @@ def judge_answers(
     expected, unreadable = _expected(run_dir)
     more = plan.get("measures", 1) >= _STALE_STATES
     judge = Judge(timeline, expected, scopes_of(plan["target"]), stale_states=more)
-    judged = [(op, record, judge.judge(op, record)) for op, record in ledger.operations.items()]
-    counts = tally(((record, judgement) for _, record, judgement in judged), agreed=more)
-    first = next((one for one in judged if one[2].answer in BAD), None)
+    bad: list[tuple[OpRecord, Judgement]] = []
+
+    def judged() -> Iterator[tuple[OpRecord, Judgement]]:
+        for op, record in ledger.operations.items():
+            judgement = judge.judge(op, record)
+            if judgement.answer in BAD and not bad:
+                bad.append((record, judgement))
+            yield record, judgement
+
+    counts = tally(judged(), agreed=more)
     told = None
-    if first is not None:
-        _, record, judgement = first
+    if bad:
+        record, judgement = bad[0]
         asked = (Question(record.kind, record.key, version) for version in judgement.versions)
         right = [expected[question] for question in asked if question in expected]
         told = explain(judgement, record, _shown(run_dir, plan, record, right, faults, timeline))
@@ -108,7 +116,7 @@ def _answer(run_dir: RunDir, sha256: str | None) -> bytes:
 def _around(run_dir: RunDir, seq: int) -> list[str]:
     """Return the lines of the history around the one with a number (line = number + 1)."""
     wanted: deque[str] = deque()
-    for number, line, _ in read_lines(run_dir.history):
+    for number, line, _ in stream(run_dir.history):
         if abs(number - 1 - seq) <= _LINES_AROUND:
             wanted.append(line[:_LINE_CHARS].decode("utf-8", "replace"))
     return list(wanted)

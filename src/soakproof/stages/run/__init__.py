@@ -22,11 +22,14 @@ from soakproof.evidence.revision import HARNESS_PREFIXES, checkout_record, packa
 from soakproof.model import SCHEMA_VERSION
 from soakproof.places import Places, reveal_plan
 from soakproof.report.progress import Progress
-from soakproof.rundir import ChainedLineWriter, LineWriter, Project, RunDir, write_json
+from soakproof.rotation.reading import is_there
+from soakproof.rotation.sealing import Sealing
+from soakproof.rundir import ChainedLineWriter, Cut, LineWriter, Project, RunDir, write_json
 from soakproof.stages.run.library import LibrarySoak
 from soakproof.stages.run.soak import Soak
 from soakproof.stages.run.writing import HistoryWriter
 from soakproof.targets.command import about
+from soakproof.workload.settings import DEFAULT_PART_BYTES
 
 __all__ = ["run"]
 
@@ -44,7 +47,7 @@ def run(project: Project, run_dir: RunDir) -> None:
     """
     plan = schema.load_json(run_dir.plan, "plan", hint="make it with `soakproof clean`")
     plan, places = reveal_plan(run_dir, plan), Places.load(run_dir)
-    if run_dir.history.exists():
+    if is_there(run_dir.history):
         message = (
             f"{run_dir.history}: expected none yet, found one; a run directory is run once: "
             "begin another with `soakproof clean`"
@@ -53,10 +56,14 @@ def run(project: Project, run_dir: RunDir) -> None:
     started_at = _now()
     settings = plan["settings"]
     total, duration_s = settings["ops"]["value"], settings["duration_s"]["value"]
+    part_bytes = settings.get("part_bytes", {"value": DEFAULT_PART_BYTES})["value"]
     with (
-        ChainedLineWriter(run_dir.history, run_dir.run_id, places.hide_bytes) as lines,
-        LineWriter(run_dir.samples) as samples,
         Progress(run_dir.log, total=total, duration_s=duration_s) as progress,
+        Sealing(progress.say) as sealing,
+        ChainedLineWriter(
+            run_dir.history, run_dir.run_id, places.hide_bytes, Cut(part_bytes, sealing.seal)
+        ) as lines,
+        LineWriter(run_dir.samples, Cut(part_bytes, sealing.seal)) as samples,
     ):
         kind = LibrarySoak if "worker" in plan["target"] else Soak
         soak = kind(plan, run_dir, HistoryWriter(lines), samples, progress)
@@ -69,6 +76,13 @@ def run(project: Project, run_dir: RunDir) -> None:
     state = "interrupted" if stopped_by else "completed"
     document = _run_document(project, run_dir, plan, state=state, started_at=started_at)
     document["harness_cost"]["storm"] = soak.cost
+    document["clock"] = soak.awake.document()
+    document["parts"] = {
+        "at_bytes": part_bytes,
+        "sealed": sealing.parts,
+        "packed": sealing.packed,
+        "pack_cpu_ms": sealing.pack_cpu_ms,
+    }
     schema.check(document, "run", run_dir.run)
     write_json(run_dir.run, document)
     if stopped_by:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from soakproof.awake import Awake
 from soakproof.faults.fault import Fault, Site, Start
 from soakproof.faults.planning import Planner
 from soakproof.faults.registry import KINDS
@@ -54,6 +54,7 @@ class Active:
         editing: what edits work on.
         history: takes each step.
         progress: is told of each fault.
+        awake: the clock of the ticks.
     """
 
     def __init__(
@@ -63,7 +64,9 @@ class Active:
         editing: Editing,
         history: HistoryWriter,
         progress: Progress,
+        awake: Awake,
     ) -> None:
+        self._awake = awake
         self._planner = planner
         self._site = site
         self._editing = editing
@@ -109,7 +112,7 @@ class Active:
             place = (self._site.segment, editing.ground, editing.versions)
             editor = Editor(plan, *place, say, live.send)
             self._editors.append(editor)
-            editor.tick(time.monotonic_ns())  # what it waits for may come at once
+            editor.tick(self._awake.now_ns())  # what it waits for may come at once
 
     def ended(self, live: Live, signal_number: int | None) -> None:
         """An operation has ended."""

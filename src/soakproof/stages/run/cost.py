@@ -27,6 +27,7 @@ _PAGE_KB: Final = resource.getpagesize() // 1024
 class _Look:
     wall_ns: int
     own_ms: float
+    thread_ms: float
     children_ms: float
     rss_kb: int
 
@@ -39,6 +40,7 @@ class _Look:
         return cls(
             time.monotonic_ns(),
             (own.ru_utime + own.ru_stime) * _MS_PER_S,
+            time.thread_time_ns() / _NS_PER_MS,
             (children.ru_utime + children.ru_stime) * _MS_PER_S,
             pages * _PAGE_KB,
         )
@@ -59,7 +61,8 @@ class Cost:
         begin, end = self._begin, _Look.now()
         wall_ms = (end.wall_ns - begin.wall_ns) / _NS_PER_MS
         own_ms = end.own_ms - begin.own_ms
-        share = own_ms / wall_ms if wall_ms else 0.0
+        # Not what a thread beside it packs: that is CPU time, and holds nobody up.
+        share = (end.thread_ms - begin.thread_ms) / wall_ms if wall_ms else 0.0
         return {
             "wall_ms": round(wall_ms, 1),
             "cpu_ms": round(own_ms, 1),

@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from soakproof.awake import Awake, Lapse
 from soakproof.proc import Capture, Ended, PipedChild, cpu_ticks, where_it_waits
 from soakproof.targets.worker import (
     MOST_LINE_BYTES,
@@ -49,7 +50,8 @@ class Member:
         capture: takes the standard error of its processes.
         waiting: operations that were sent and not answered, in their order.
         killed_for: why we ended it; ``None``: we did not.
-        quiet_since_ns: when it last got on: an answer, or lines sent while it had none to answer.
+        quiet_since_ns: when it last got on, on the clock of deadlines: an answer, or lines sent
+            while it had none to answer.
         suspect_ticks: CPU ticks when it was found past its deadline.
     """
 
@@ -94,6 +96,9 @@ class CrewListener(Protocol):
     ) -> None:
         """Answers came, each to the operation that it is about."""
 
+    def lapsed(self, lapse: Lapse) -> None:
+        """A clock did not go on as it does; deadlines know it already."""
+
     def gone(self, member: Member, pid: int, ended: Ended, reason: str, error: str) -> None:
         """A worker has ended; what it had not answered still waits in it."""
 
@@ -108,6 +113,7 @@ class Crew:
         deadline_ms: one that is silent for longer is watched for as long again, and killed.
         scratch: folder for what they write on their standard error.
         listener: is told.
+        awake: the clock of deadlines.
     """
 
     def __init__(
@@ -119,7 +125,9 @@ class Crew:
         deadline_ms: int,
         scratch: Path,
         listener: CrewListener,
+        awake: Awake,
     ) -> None:
+        self._awake = awake
         self._argv = argv
         self._env = env
         self._deadline_ns = deadline_ms * _NS_PER_MS
@@ -142,14 +150,15 @@ class Crew:
         member.child, member.hello, member.lines = child, None, LineBuffer()
         member.killed_for = member.said = member.findings = member.suspect_ticks = None
         member.unsent, member.leaving, member.answered = b"", False, 0
-        member.stderr_dropped, member.quiet_since_ns = 0, time.monotonic_ns()
+        member.stderr_dropped, member.quiet_since_ns = 0, self._awake.now_ns()
         for fd in (child.from_fd, child.pidfd):
             self._by_fd[fd] = member
             self._epoll.register(fd, select.EPOLLIN)
         return None
 
-    def send(self, member: Member, ops: Sequence[KvOp], lines: bytes, now_ns: int) -> None:
+    def send(self, member: Member, ops: Sequence[KvOp], lines: bytes) -> None:
         """Send lines; what the pipe does not take goes later."""
+        now_ns = self._awake.now_ns()
         if not member.waiting:
             member.quiet_since_ns = now_ns
         member.sent_ns = now_ns
@@ -170,13 +179,21 @@ class Crew:
         for member in self.members:
             if member.child is not None and not member.leaving:
                 member.leaving = True
-                member.quiet_since_ns = time.monotonic_ns()
+                member.quiet_since_ns = self._awake.now_ns()
                 self._forget_fd(member.child.to_fd)
                 member.child.close_input()
 
+    def begin(self) -> None:
+        """Begin to look at the clock: what passed since the last wait was not spent waiting."""
+        for lapse in self._awake.look(None):
+            self._listener.lapsed(lapse)
+
     def wait(self, timeout_ms: float) -> None:
         """Take what comes within a time."""
-        for fd, event in self._epoll.poll(timeout_ms / 1000):
+        ready = self._epoll.poll(timeout_ms / 1000)
+        for lapse in self._awake.look(int(timeout_ms * _NS_PER_MS)):
+            self._listener.lapsed(lapse)
+        for fd, event in ready:
             member = self._by_fd.get(fd)
             if member is None or member.child is None:
                 continue
@@ -187,8 +204,9 @@ class Crew:
             else:
                 self._read(member, event)
 
-    def watch(self, now_ns: int) -> None:
+    def watch(self) -> None:
         """Look for workers that are silent for too long, and for floods of complaints."""
+        now_ns = self._awake.now_ns()
         for member in self.members:
             child = member.child
             if child is None:
@@ -255,17 +273,17 @@ class Crew:
             self._misbehaved(member, "garbage", "a line without an end")
         if not lines:
             return
-        if member.hello is None and not self._greet(member, lines.pop(0), now_ns):
+        if member.hello is None and not self._greet(member, lines.pop(0)):
             return
         self._answers(member, lines, now_ns)
 
-    def _greet(self, member: Member, line: bytes, now_ns: int) -> bool:
+    def _greet(self, member: Member, line: bytes) -> bool:
         try:
             member.hello = decode_hello(line)
         except BadHello as problem:
             self._misbehaved(member, "garbage", str(problem))
             return False
-        member.quiet_since_ns = now_ns
+        member.quiet_since_ns = self._awake.now_ns()
         self._listener.greeted(member)
         return True
 
@@ -284,7 +302,7 @@ class Crew:
                 break
             replies.append((waiting.popleft(), reply))
         if replies:
-            member.quiet_since_ns = now_ns
+            member.quiet_since_ns = self._awake.now_ns()
             member.last = replies[-1][0]
             member.answered += len(replies)
             self._listener.answered(member, replies, now_ns)

@@ -16,10 +16,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from soakproof.awake import Awake, Lapse
 from soakproof.dice import stream
 from soakproof.faults.fault import Fault, Site
 from soakproof.faults.registry import EXCUSING, KEEPING, KINDS
-from soakproof.model import FaultPlan, Live, Outcome, Phase, Sample
+from soakproof.model import FaultPlan, Live, Operation, Outcome, Phase, Sample
 from soakproof.places import Places
 from soakproof.proc import Ended, processes_that_name
 from soakproof.report.progress import Progress
@@ -51,6 +52,8 @@ _PATIENCE: Final = 3
 class LibrarySoak:
     """A soak of one plan; :meth:`go` runs it, then ``cost`` says what the harness used.
 
+    ``awake`` is the clock of durations and deadlines.
+
     Args:
         plan: the validated plan.
         run_dir: where everything is written.
@@ -72,6 +75,7 @@ class LibrarySoak:
         self._history = history
         self._samples = samples
         self._progress = progress
+        self.awake = Awake()
         self._settings = {name: one["value"] for name, one in plan["settings"].items()}
         places = TargetPlaces(
             run_dir.run_id, run_dir.segment, run_dir.telemetry, run_dir.target_scratch
@@ -112,7 +116,7 @@ class LibrarySoak:
         plan_sha256 = hashlib.sha256(self._run_dir.plan.read_bytes()).hexdigest()
         self._history.begin(self._run_dir.run_id, plan_sha256)
         if (duration_s := self._settings["duration_s"]) is not None:
-            self._until_ns = time.monotonic_ns() + int(duration_s * 1e9)
+            self._until_ns = self.awake.now_ns() + int(duration_s * 1e9)
         self._crew = Crew(
             self._target.command,
             self._target.env(None, os.environ),
@@ -120,6 +124,7 @@ class LibrarySoak:
             deadline_ms=self._asked["deadline_ms"],
             scratch=self._run_dir.scratch,
             listener=self,
+            awake=self.awake,
         )
         with self._signals():
             try:
@@ -171,14 +176,15 @@ class LibrarySoak:
             self._history.phase(part.phase, "end", episode=part.episode, again=0, kind=kind)
 
     def _run_part(self, part: KvPart, *, anew: bool) -> None:
-        self._part, self._part_began_ns = part, time.monotonic_ns()
+        self._part, self._part_began_ns = part, self.awake.now_ns()
         self._source = kv_ops(self._workload, self._settings["seed"], part.first, part.end)
         self._block, self._at, self._met = (), 0, {}
         if anew:
             self._dismiss()
         if part.fault is not None:
             self._fault = self._make(part.fault)
-        while self._deal() or any(member.waiting for member in self._crew.members):
+        self._crew.begin()
+        while self._deal() or any(map(_under_way, self._crew.members)):
             self._turn()
         if anew:
             self._dismiss()
@@ -204,7 +210,7 @@ class LibrarySoak:
         return kind.make(drawn, self._site, say)
 
     def _enough(self) -> bool:
-        timed_out = self._until_ns is not None and time.monotonic_ns() >= self._until_ns
+        timed_out = self._until_ns is not None and self.awake.now_ns() >= self._until_ns
         return timed_out or self._stopping is not None
 
     # Operations, dealt to workers.
@@ -248,19 +254,32 @@ class LibrarySoak:
             return True
         if not fault.admits:
             # A fault that will never be there is no reason to wait for ever.
-            if time.monotonic_ns() - self._part_began_ns > self._asked["deadline_ms"] * _NS_PER_MS:
+            patience_ns = self._asked["deadline_ms"] * _NS_PER_MS
+            if self.awake.now_ns() - self._part_began_ns > patience_ns:
                 fault.heal()
             return fault.done
-        self._met[pid] = time.monotonic_ns()
+        self._met[pid] = self.awake.now_ns()
         return True
 
     def _send(self, member: Member, ops: list[KvOp]) -> None:
         lines = _encoded(ops)
+        self._hurry(member, ops)
         now_ns = time.monotonic_ns()
         self._history.sent(self._part.phase, member.slot, member.pid, _told(ops), now_ns)
-        self._crew.send(member, ops, lines, now_ns)
+        self._crew.send(member, ops, lines)
         if self._fault is not None and not self._fault.done:
             self._fault.started(self._live(member))
+
+    def _hurry(self, member: Member, ops: Sequence[KvOp]) -> None:
+        """Tell the fault when what is left might be done before its moment comes."""
+        fault, end, pid = self._fault, self._part.end, member.pid
+        if fault is None or fault.done or end is None or pid is None:
+            return
+        left = end - 1 - ops[-1][0]
+        if left <= self._asked["depth"] * len(self._crew.members):
+            fault.hurry(
+                self.awake.now_ns(), self._as_live(member, as_operation(ops[0], self._part))
+            )
 
     def _start(self, member: Member) -> None:
         if self._failed_starts.get(member.slot, 0) < _PATIENCE:
@@ -288,17 +307,17 @@ class LibrarySoak:
     # Time.
 
     def _turn(self) -> None:
-        now_ns = time.monotonic_ns()
+        now_ns = self.awake.now_ns()
         if now_ns >= self._next_tick_ns:
             self._tick(now_ns)
-        left_ms = max(0.0, (self._next_tick_ns - time.monotonic_ns()) / _NS_PER_MS)
+        left_ms = max(0.0, (self._next_tick_ns - self.awake.now_ns()) / _NS_PER_MS)
         self._crew.wait(left_ms)
 
     def _tick(self, now_ns: int) -> None:
         self._next_tick_ns = now_ns + _TICK_MS * _NS_PER_MS
         if self._fault is not None and not self._fault.done:
             self._fault.tick(now_ns, self._lives(now_ns))
-        self._crew.watch(now_ns)
+        self._crew.watch()
         if now_ns >= self._next_sample_ns:
             interval_ms: int = self._plan["campaign"]["sampling"]["interval_ms"]
             self._next_sample_ns = now_ns + interval_ms * _NS_PER_MS
@@ -326,19 +345,22 @@ class LibrarySoak:
         return "" if self._fault is None else str(self._fault.plan.params.get("mode", ""))
 
     def _live(self, member: Member) -> Live:
+        return self._as_live(member, as_operation(member.waiting[0], self._part))
+
+    def _as_live(self, member: Member, head: Operation) -> Live:
         child = member.child
-        if child is None:  # asked only of those with operations under way
+        if child is None:  # asked only of those that have operations, or are given some
             raise AssertionError
 
         def kill(why: str) -> None:
             self._crew.kill(member, why)
 
-        head = as_operation(member.waiting[0], self._part)
         since_ns = self._met.get(child.pid, member.sent_ns)
         return Live(head, child.pid, since_ns, kill, child.send)
 
     def _dismiss(self) -> None:
         """End all workers in order: they read the end of their input."""
+        self._crew.begin()
         self._crew.dismiss()
         while self._crew.running:
             self._turn()
@@ -419,6 +441,11 @@ class LibrarySoak:
         printable = "".join(char if char.isprintable() else " " for char in text[:_ERROR_CHARS])
         return self._hidden.hide(self._target.normal(printable.encode()).decode())
 
+    def lapsed(self, lapse: Lapse) -> None:
+        """Write that time was lost, or that the clock was set."""
+        self._history.lapse(lapse)
+        self._progress.lapse(lapse.what, lapse.ms)
+
     # What is looked at beside the operations.
 
     def _sample(self) -> None:
@@ -449,6 +476,11 @@ class LibrarySoak:
                 detail = {"file": entry.name, "role": role, "result": result, "db_bytes": size}
                 self._history.probe("integrity", detail | {"tables": tables})
                 self._progress.say(f"integrity_check of {entry.name}: {result}")
+
+
+def _under_way(member: Member) -> bool:
+    """Whether a worker has operations, or its end, that was asked for, has not come yet."""
+    return bool(member.waiting) or (member.child is not None and member.killed_for is not None)
 
 
 def _encoded(ops: Sequence[KvOp]) -> bytes:

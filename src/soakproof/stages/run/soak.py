@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from soakproof.awake import Awake, Lapse
 from soakproof.faults.fault import Site, Start
 from soakproof.faults.planning import planner_of
 from soakproof.model import Live, Operation, Outcome, Phase, Sample
@@ -47,6 +48,8 @@ _MIN_CHAR: Final = 32
 class Soak:
     """A soak of one plan; :meth:`go` runs it, then ``cost`` says what the harness used.
 
+    ``awake`` is the clock of durations and deadlines.
+
     Args:
         plan: the validated plan.
         run_dir: where everything is written.
@@ -68,6 +71,7 @@ class Soak:
         self._history = history
         self._samples = samples
         self._progress = progress
+        self.awake = Awake()
         self._settings = {name: one["value"] for name, one in plan["settings"].items()}
         places = Places(run_dir.run_id, run_dir.segment, run_dir.telemetry, run_dir.target_scratch)
         self._target = Target(plan["target"], tuple(self._settings["target_command"]), places)
@@ -98,13 +102,14 @@ class Soak:
             deadline_ms=self._plan["campaign"]["workload"]["deadline_ms"],
             listener=self,
             scratch=self._run_dir.scratch,
+            awake=self.awake,
         )
         with storm.signals():
             try:
                 self._phases(storm)
             finally:
                 storm.close()
-                self._active.settle(time.monotonic_ns(), None)
+                self._active.settle(self.awake.now_ns(), None)
         self.cost = cost.document(self._done)
         self._sample()
         self._look_at_inputs(last=True)
@@ -141,11 +146,12 @@ class Soak:
             Editing(edits_of(self._plan), ground, self._run_dir.versions, self._watch),
             self._history,
             self._progress,
+            self.awake,
         )
 
     def _phases(self, storm: Storm) -> None:
         if (duration_s := self._settings["duration_s"]) is not None:
-            self._until_ns = time.monotonic_ns() + int(duration_s * 1e9)
+            self._until_ns = self.awake.now_ns() + int(duration_s * 1e9)
         operations = operations_of(self._plan)
         # Each part ends before the next begins: what is asked after an episode comes after it.
         for part, group in itertools.groupby(
@@ -156,7 +162,7 @@ class Soak:
             self._progress.phase(phase)
             storm.run(self._planned(group), enough=self._time_is_up)
             if phase is Phase.STORM:
-                self._active.settle(time.monotonic_ns(), episode)
+                self._active.settle(self.awake.now_ns(), episode)
             self._look_at_inputs(last=False)
             self._history.phase(phase, "end", episode=episode, again=again)
             if storm.stopping or self._time_is_up():
@@ -168,7 +174,7 @@ class Soak:
             yield operation
 
     def _time_is_up(self) -> bool:
-        return self._until_ns is not None and time.monotonic_ns() >= self._until_ns
+        return self._until_ns is not None and self.awake.now_ns() >= self._until_ns
 
     # What the storm asks and tells.
 
@@ -236,9 +242,14 @@ class Soak:
         self._progress.completed(outcome, running.operation.op_id, reason, error)
         self._active.ended(live, ended.signal)
 
+    def lapsed(self, lapse: Lapse) -> None:
+        """Write that time was lost, or that the clock was set."""
+        self._history.lapse(lapse)
+        self._progress.lapse(lapse.what, lapse.ms)
+
     def tick(self, _running: Mapping[int, Running]) -> int:
         """Drive faults and edits, sample, show progress; return milliseconds until the next."""
-        now_ns = time.monotonic_ns()
+        now_ns = self.awake.now_ns()
         soon_ms = self._active.tick(now_ns, dict(self._live))
         interval_ms: int = self._plan["campaign"]["sampling"]["interval_ms"]
         if now_ns >= self._next_sample_ns:
@@ -338,7 +349,7 @@ def _live(running: Running) -> Live:
     def send(number: signal.Signals) -> bool:
         return child.send(number)
 
-    return Live(running.operation, child.pid, child.started_ns, kill, send)
+    return Live(running.operation, child.pid, running.since_ns, kill, send)
 
 
 def _findings(running: Running, tail: bytes) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from soakproof.awake import Lapse
 from soakproof.model import (
     SCHEMA_VERSION,
     EditPlan,
@@ -137,6 +138,10 @@ class HistoryWriter:
     def probe(self, kind: str, detail: dict[str, Any]) -> None:
         """A look at the subject's files after the last operation."""
         self._write("probe", kind=kind, detail=detail)
+
+    def lapse(self, lapse: Lapse) -> None:
+        """A clock did not go on as it does: somebody stood still, or it was set."""
+        self._write("probe", kind="clock", detail={"what": lapse.what, "ms": lapse.ms})
 
     def _batch(self, line_type: str, mono_ns: int, fields: dict[str, Any]) -> None:
         given = {name: value for name, value in fields.items() if value is not None}
