@@ -185,11 +185,14 @@ def need_debian_packages(session: nox.Session, pins: list[str]) -> None:
 # pip's launcher and compiled files are what a user of the wheel has, so pip installs here, too.
 @nox.session(default=False, requires=["wheels"], tags=["bench"], venv_backend="virtualenv")
 def bench(session: nox.Session) -> None:
-    """Measure trifecta beside what one would use instead (after --: --quick)."""
-    install_wheels(session, *nox.project.dependency_groups(PYPROJECT, "bench"))
-    page = HERE / "docs" / "performance.md"
-    with session.chdir("packages/trifecta/bench"):
-        session.run("python", "-m", "speed", "--page", str(page), *session.posargs)
+    """Measure trifecta and the harness beside what one would use instead (after --: --quick)."""
+    install_wheels(session, *nox.project.dependency_groups(PYPROJECT, "bench", "counting"))
+    page = ("--page", str(HERE / "docs" / "performance.md"))
+    figures = str(session.cache_dir / "figures.json")
+    folders = [HERE / "eval" / "bench", HERE / "packages" / "trifecta" / "bench"]
+    env = {"PYTHONPATH": os.pathsep.join(map(str, folders))}
+    session.run("python", "-m", "speed", *page, "--figures", figures, *session.posargs, env=env)
+    session.run("python", "-m", "reach", *page, "--beside", figures, *session.posargs, env=env)
 
 
 @nox.session(default=False, requires=["wheels"], tags=["bench"], venv_backend="virtualenv")

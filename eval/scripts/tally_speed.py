@@ -1,8 +1,9 @@
 """Measure ``soakproof tally`` beside what one would use instead, on events with planted damage.
 
-``python eval/scripts/tally_speed.py [--events N] [--rounds N] [--folder DIR] [--page FILE]``
-writes a file of events with 15 damaged lines, lets each contestant count it in turns, prints one
-table and, with ``--page``, puts it into that page between its marks. Nothing is asserted.
+``python eval/scripts/tally_speed.py [--events N] [--rounds N] [--folder DIR] [--page FILE]
+[--json FILE]`` writes a file of events with 15 damaged lines, lets each contestant count it in
+turns, prints one table and, with ``--page``, puts it into that page between its marks; with
+``--json`` it leaves what it measured there. Nothing is asserted.
 
 Each contestant counts events by command and status and tells quantiles of their time by command,
 as one would write it; it is a process of its own, and CPU is that of all processes it starts.
@@ -117,6 +118,8 @@ class Contestant:
     cpu_s: list[float] = field(default_factory=list)
     resident_mb: float = 0.0
     told: str = ""
+    named: set[tuple[str, int]] = field(default_factory=set)
+    """Files and lines that it said cannot be read; nothing where it only counts them."""
 
 
 def events(number: int, dice: Random) -> Iterator[bytes]:
@@ -161,15 +164,18 @@ def damaged(line: bytes, sort: int) -> bytes:
     ][sort]
 
 
-def write_events(path: Path, number: int, planted: int) -> None:
-    """Write the file: each event between line feeds, as trifecta does."""
+def write_events(path: Path, number: int, planted: int) -> set[tuple[str, int]]:
+    """Write the file: each event between line feeds, as trifecta does; return the damaged lines."""
     dice = stream(1, "tally-speed")
     at_lines = set(range(number // planted // 2, number, number // planted))
-    sorts = iter(range(planted))
+    sorts, lines = iter(range(planted)), set()
     with path.open("wb") as file:
         for at, line in enumerate(events(number, dice)):
             bad = at in at_lines and (sort := next(sorts, None)) is not None
             file.write(b"\n%b\n" % (damaged(line, sort % 5) if bad else line))
+            if bad:
+                lines.add((str(path), 2 * at + 2))  # an empty line stands before each event
+    return lines
 
 
 def measure(one: Contestant) -> None:
@@ -184,7 +190,7 @@ def measure(one: Contestant) -> None:
         out, err = process.communicate()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     one.cpu_s.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    one.told = told(out, err)
+    one.told, one.named = told(out, err), named(out)
 
 
 def told(out: bytes, err: bytes) -> str:
@@ -196,6 +202,15 @@ def told(out: bytes, err: bytes) -> str:
     if "bad" in document:
         return str(document["bad"])
     return f"{document['unreadable_lines']}, with numbers"
+
+
+def named(out: bytes) -> set[tuple[str, int]]:
+    """Return the files and lines that a contestant named as unreadable."""
+    try:
+        document = json.loads(out)
+    except ValueError:
+        return set()
+    return {(one["file"], one["line"]) for one in document.get("unreadable", ())}
 
 
 def resident_mb(pid: int) -> float:
@@ -314,6 +329,27 @@ def publish(page: Path, lines: list[str]) -> None:
     page.write_text("\n".join([before + begin, "", *lines, "", end + after]), "utf-8")
 
 
+def document(found: list[Contestant], damaged_lines: set[tuple[str, int]]) -> dict[str, Any]:
+    """Return what was measured as plain data; ``named``: how many damaged lines it named rightly.
+
+    A line that is named and is not damaged counts against it.
+    """
+    return {
+        "planted": len(damaged_lines),
+        "contestants": [
+            {
+                "name": one.name,
+                "wall_s": one.wall_s,
+                "cpu_s": one.cpu_s,
+                "resident_mb": one.resident_mb,
+                "told": one.told,
+                "named": len(one.named & damaged_lines) - len(one.named - damaged_lines),
+            }
+            for one in found
+        ],
+    }
+
+
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -322,10 +358,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--page", type=Path)
+    parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tally-speed-", dir=asked.folder) as folder:
         path = Path(folder) / "events.jsonl"
-        write_events(path, asked.events, asked.planted)
+        lines_damaged = write_events(path, asked.events, asked.planted)
         found, size_bytes = contestants(path), path.stat().st_size
         for number in range(asked.rounds):
             turn = number % len(found)
@@ -338,6 +375,8 @@ def main() -> None:
     print("\n".join(lines))
     if asked.page is not None:
         publish(asked.page, lines)
+    if asked.json is not None:
+        asked.json.write_text(json.dumps(document(found, lines_damaged)), "utf-8")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ the run's folder; ``run`` puts the folders back in memory. Nothing else knows ab
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import sys
@@ -24,6 +25,22 @@ __all__ = ["Places", "reveal_plan"]
 _BEFORE: Final = r"(?<![\w.~-])"
 """A folder's name inside another path is not that folder."""
 _AFTER: Final = r"(?![\w.~-])"
+
+
+@functools.lru_cache(maxsize=8)
+def _as_bytes(
+    folders: tuple[tuple[str, str], ...],
+) -> tuple[tuple[bytes, re.Pattern[bytes], bytes], ...]:
+    """Return of each folder its bytes, what finds them, and its name: made once for many lines."""
+    encoded = [(name, folder.encode("utf-8", "surrogateescape")) for name, folder in folders]
+    return tuple(
+        (
+            found,
+            re.compile(_BEFORE.encode() + re.escape(found) + _AFTER.encode()),
+            f"{{{name}}}".encode(),
+        )
+        for name, found in encoded
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +99,9 @@ class Places:
 
     def hide_bytes(self, data: bytes) -> bytes:
         """Return UTF-8 (or nearly) with names in place of folders; other bytes stay."""
-        for name, folder in self._longest_first():
-            found = folder.encode("utf-8", "surrogateescape")
+        for found, pattern, name in _as_bytes(tuple(self._longest_first())):
             if found in data:
-                pattern = _BEFORE.encode() + re.escape(found) + _AFTER.encode()
-                data = re.sub(pattern, f"{{{name}}}".encode(), data)
+                data = pattern.sub(name, data)
         return data
 
     def hide_in(self, document: Any) -> Any:  # noqa: ANN401 - any JSON value

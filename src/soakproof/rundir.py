@@ -8,6 +8,7 @@ Nothing here knows what the documents mean.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -407,16 +408,22 @@ def _opened_to_append(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
 
+_ON_ONE_LINE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+"""Made once: a storm writes thousands of lines, and json.dumps makes an encoder for each."""
+
+
+@functools.cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(item.name for item in dataclasses.fields(kind))
+
+
 def as_json(value: object, *, compact: bool = False) -> bytes:
     """Return JSON of a dataclass or plain data, with a line feed; same value, same bytes."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = {
-            item.name: part
-            for item in dataclasses.fields(value)
-            if (part := getattr(value, item.name)) is not None
-        }
+        names = _names(type(value))
+        value = {name: part for name in names if (part := getattr(value, name)) is not None}
     if compact:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = _ON_ONE_LINE.encode(value)
     else:
         text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
     return text.encode("utf-8", "surrogateescape") + b"\n"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from soakproof.model import Operation, Outcome
 from soakproof.targets.normal import Normaliser
 
@@ -57,11 +59,18 @@ class Target:
         Variables that the target's file sets win; others with the same prefix as those
         (``TRIFECTA_…``) are left out, so that the caller's shell does not change what is soaked.
         """
+        return {**self.left_of(base), **self.own_env(operation)}
+
+    def left_of(self, base: Mapping[str, str]) -> dict[str, str]:
+        """Return what of the caller's environment an operation gets."""
         given: Mapping[str, str] = self.document.get("environment", {})
         prefixes = tuple({name.partition("_")[0] + "_" for name in given if "_" in name})
-        env = {name: value for name, value in base.items() if not name.startswith(prefixes)}
-        env.update({name: self._fill(value, operation) for name, value in given.items()})
-        return env
+        return {name: value for name, value in base.items() if not name.startswith(prefixes)}
+
+    def own_env(self, operation: Operation | None) -> dict[str, str]:
+        """Return the variables that the target's file sets for an operation."""
+        given: Mapping[str, str] = self.document.get("environment", {})
+        return {name: self._fill(value, operation) for name, value in given.items()}
 
     def beside(self, argv: Sequence[str]) -> tuple[str, ...]:
         """Return the command line of a command that is no operation (prepare, integrity …)."""
@@ -149,6 +158,8 @@ class Target:
         return (*spec["argv"], spec.get("answer_file", ""))
 
     def _fill(self, template: str, operation: Operation | None = None) -> str:
+        if "{" not in template:  # most parts of a command line, and each costs an operation time
+            return template
         if "{cache}" in template:
             template = template.replace("{cache}", str(self.cache_folder))
         filled = (
@@ -158,8 +169,10 @@ class Target:
             .replace("{run_id}", self.places.run_id)
         )
         if operation is not None:
-            file = self.places.segment / self._key_file(operation)
-            filled = filled.replace("{file}", str(file)).replace("{op}", operation.op_id)
+            if "{file}" in filled:
+                file = self.places.segment / self._key_file(operation)
+                filled = filled.replace("{file}", str(file))
+            filled = filled.replace("{op}", operation.op_id)
             filled = filled.replace("{kind}", operation.kind).replace("{key}", operation.key)
         return filled
 
@@ -180,9 +193,17 @@ def _is_answer(spec: Mapping[str, Any], answer: bytes) -> bool:
     if spec.get("answer", "json") != "json":
         return True
     try:
-        document = json.loads(answer)
+        document = _document(answer)
     except (ValueError, RecursionError):
         return False
     if isinstance(document, dict):
         return bool(document.get("status", "ok") == "ok")
     return isinstance(document, list)
+
+
+def _document(answer: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value of a JSON text; what the strict and fast decoder refuses goes to json."""
+    try:
+        return msgspec.json.decode(answer)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return json.loads(answer)

@@ -1,6 +1,7 @@
 """Measure everything, print one table, write the page."""
 
 import argparse
+import json
 import sys
 import tempfile
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from speed import growth, in_process, page, startup, together, whole_library
 from speed.effort import FULL, QUICK
-from speed.figure import Figure, Table
+from speed.figure import Figure, Table, as_document
 from speed.process import counters
 from speed.scene import build
 from speed.surroundings import facts
@@ -21,6 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="speed", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="see that it works; writes no page")
     parser.add_argument("--page", type=Path, help="the page to write the figures into")
+    parser.add_argument("--figures", type=Path, help="a file that takes them as JSON")
     options = parser.parse_args()
     effort = QUICK if options.quick else FULL
     name, counter = counters()
@@ -43,6 +45,8 @@ def main() -> int:
             figures += lines
             tables += more
     page.show(figures)
+    if options.figures:
+        options.figures.write_text(json.dumps(as_document(figures)), "utf-8")
     if options.page and not options.quick:
         page.write(options.page, facts(name), figures, tables)
     return 0

@@ -1,8 +1,9 @@
 """What a measurement says: a ratio with its spread, and whether it is within reach.  Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from statistics import median
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +60,16 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
     """Write the median with the smallest and the largest."""
     low, middle, high = min(values), median(values), max(values)
     return f"{middle:,.{digits}f} ({low:,.{digits}f}–{high:,.{digits}f})"
+
+
+def as_document(figures: Sequence[Figure]) -> list[dict[str, Any]]:
+    """Give figures as plain data, for another bench that shows them beside its own."""
+    return [asdict(figure) for figure in figures]
+
+
+def from_document(document: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    """Give the figures that ``as_document`` was given."""
+    return [
+        Figure(**{**one, "ratio": None if one["ratio"] is None else Ratio(**one["ratio"])})
+        for one in document
+    ]

@@ -34,8 +34,20 @@ def show(figures: Sequence[Figure]) -> None:
     if sys.stdout.isatty():
         _draw(rows)
         return
-    widths = [max(len(row[column]) for row in [HEAD, *rows]) for column in range(len(HEAD))]
-    for row in [HEAD, *rows]:
+    _aligned([HEAD, *rows])
+
+
+def show_tables(tables: Sequence[Table]) -> None:
+    """Print absolute numbers as aligned text."""
+    for table in tables:
+        print(f"\n{table.title}\n")
+        _aligned([table.head, *table.rows])
+        print()
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print(line.rstrip())
 
@@ -52,21 +64,25 @@ def _draw(rows: Sequence[Sequence[str]]) -> None:
 
 
 def write(
-    page: Path, facts: Sequence[str], figures: Sequence[Figure], tables: Sequence[Table]
+    page: Path,
+    facts: Sequence[str],
+    figures: Sequence[Figure],
+    tables: Sequence[Table],
+    marks: tuple[str, str] = (BEGIN, END),
 ) -> None:
-    """Replace what stands between the two marks of *page*."""
+    """Replace what stands between two marks of *page*."""
     text = page.read_text("utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = text.partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not begin or not end:
-        raise MeasurementError(f"expected the lines {BEGIN!r} and {END!r} in {page.name}")
+        raise MeasurementError(f"expected the lines {marks[0]!r} and {marks[1]!r} in {page.name}")
     parts = [*[f"- {fact}" for fact in facts], ""]
     rows = [cells(figure) for figure in figures]
     parts += ["### Reach", "", *_markdown(HEAD, [row for row in rows if row[4]]), ""]
     parts += ["### Beside it", "", *_markdown(HEAD[:4], [row[:4] for row in rows if not row[4]])]
     for table in tables:
         parts += ["", f"### {table.title}", "", *_markdown(table.head, table.rows)]
-    page.write_text(f"{before}{BEGIN}\n\n" + "\n".join(parts) + f"\n\n{END}{after}", "utf-8")
+    page.write_text(f"{before}{begin}\n\n" + "\n".join(parts) + f"\n\n{end}{after}", "utf-8")
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -83,7 +83,9 @@ class Soak:
         self._active = self._make_active()
         self._live: dict[int, Live] = {}
         self._base_env = dict(os.environ)
+        self._left_env = self._target.left_of(self._base_env)
         self._done = 0
+        self._kept_sha256: set[str] = set()
         self.cost: dict[str, Any] = {}
         self._next_sample_ns = 0
         self._until_ns: int | None = None
@@ -182,7 +184,8 @@ class Soak:
 
     def launch(self, operation: Operation) -> Launch:
         """Say how to start an operation."""
-        start = Start(self._target.argv(operation), self._target.env(operation, self._base_env))
+        env = {**self._left_env, **self._target.own_env(operation)}
+        start = Start(self._target.argv(operation), env)
         start = self._active.change(operation, start)
         return Launch(start.argv, start.env, self._cwd)
 
@@ -281,9 +284,11 @@ class Soak:
     def _kept(self, answer: bytes) -> str:
         """Keep a distinct answer, so that a wrong one can be shown."""
         sha256 = hashlib.sha256(answer).hexdigest()
-        path = self._run_dir.answers / sha256
-        if not path.exists():
-            path.write_bytes(answer)
+        if sha256 not in self._kept_sha256:
+            path = self._run_dir.answers / sha256
+            if not path.exists():
+                path.write_bytes(answer)
+            self._kept_sha256.add(sha256)
         return sha256
 
     def _sample(self) -> None:
