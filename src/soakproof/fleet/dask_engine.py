@@ -137,6 +137,8 @@ class Dask:
     ) -> None:
         """Leave the cluster; one of our own ends."""
         with suppress(OSError, TimeoutError, asyncio.CancelledError):
+            self._client.run(travel.dismiss, self._parcel.name, workers=list(self._usable))
+        with suppress(OSError, TimeoutError, asyncio.CancelledError):
             self._client.close(timeout=_CONNECT_S)
         if self._cluster is not None:
             self._cluster.close()

@@ -1,7 +1,8 @@
 """The worker's side of a campaign on other machines. Standard library only, nothing of soakproof.
 
 It travels by value to workers that know nothing of us: it makes a private environment of the wheels
-that came along, and soaks points in it, each as a process.
+that came along, and soaks points in it, each a process that is forked from one with everything
+loaded (``soakproof points``; the other end of its pipe is in :mod:`soakproof.fleet.point_server`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["local_directory", "prepare", "soak", "soak_here"]
+__all__ = ["dismiss", "local_directory", "prepare", "soak", "soak_here"]
+
+Servers = dict[str, list["subprocess.Popen[bytes]"]]
+"""Name of a parcel → its processes that wait for a point."""
 
 
 def prepare(folder: str, parcel: Mapping[str, Any]) -> dict[str, str]:
@@ -55,7 +59,9 @@ def prepare(folder: str, parcel: Mapping[str, Any]) -> dict[str, str]:
     return {"why_not": "", "version": version.split()[-1], "python": platform.python_version()}
 
 
-def soak(folder: str, name: str, spec: Mapping[str, Any], most_bytes: int) -> dict[str, Any]:
+def soak(
+    folder: str, name: str, spec: Mapping[str, Any], most_bytes: int, servers: Servers
+) -> dict[str, Any]:
     """Soak one point in the private environment.
 
     Args:
@@ -63,6 +69,7 @@ def soak(folder: str, name: str, spec: Mapping[str, Any], most_bytes: int) -> di
         name: of the parcel.
         spec: the point.
         most_bytes: a kept run that is larger, packed, stays where it is.
+        servers: those of this worker; one is taken, or started, and given back.
 
     Returns:
         ``code`` and ``words`` of the process, ``result`` (JSON text or nothing), ``run`` (a packed
@@ -75,19 +82,14 @@ def soak(folder: str, name: str, spec: Mapping[str, Any], most_bytes: int) -> di
     room.mkdir(parents=True)
     asked, out, log = room / "point.json", room / "result.json", room / "point.log"
     asked.write_text(json.dumps(dict(spec)), "utf-8")
-    python = home / "venv" / "bin" / "python"
-    argv = [str(python), "-m", "soakproof", "point", str(asked), "--out", str(out)]
-    env = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    with log.open("wb") as file:
-        code = subprocess.run(
-            argv,
-            cwd=project,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            check=False,
-        ).returncode
+    log.touch()
+    waiting = servers.setdefault(name, [])
+    server = _taken(waiting) or _server(home, project)
+    code = _point(server, {"spec": str(asked), "out": str(out), "log": str(log)})
+    if code is None:
+        code = server.wait()
+    else:
+        waiting.append(server)
     lines = log.read_text("utf-8", "replace").strip().splitlines()
     result = out.read_text("utf-8") if out.exists() else ""
     run = project / "_ctx" / "runs" / spec["run_id"]
@@ -113,7 +115,59 @@ def soak_here(
     """Soak one point on the worker that this runs on: worker → its folder."""
     from distributed import get_worker
 
-    return soak(folders[get_worker().address], name, spec, most_bytes)
+    worker = get_worker()
+    servers: Servers = vars(worker).setdefault("soakproof_servers", {})
+    for other in servers.keys() - {name}:
+        _end(servers[other])
+    return soak(folders[worker.address], name, spec, most_bytes, servers)
+
+
+def dismiss(name: str, dask_worker: Any) -> None:  # noqa: ANN401 - a worker of distributed
+    """End what waits for points of a parcel; nobody asks for any more."""
+    _end(vars(dask_worker).get("soakproof_servers", {}).get(name, []))
+
+
+def _taken(waiting: list[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes] | None:
+    """Take one that is alive; a worker may have several threads."""
+    while True:
+        try:
+            server = waiting.pop()
+        except IndexError:
+            return None
+        if server.poll() is None:
+            return server
+
+
+def _server(home: Path, project: Path) -> subprocess.Popen[bytes]:
+    python = home / "venv" / "bin" / "python"
+    with (home / f"points-{os.getpid()}.log").open("ab") as log:
+        return subprocess.Popen(
+            [str(python), "-m", "soakproof", "points"],
+            cwd=project,
+            env={**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            process_group=0,
+        )
+
+
+def _point(server: subprocess.Popen[bytes], asked: Mapping[str, str]) -> int | None:
+    """Ask for a point and wait for its end; return its exit code; nothing: the server is gone."""
+    if server.stdin is None or server.stdout is None:
+        raise AssertionError  # it was started with pipes
+    try:
+        server.stdin.write(json.dumps(dict(asked)).encode() + b"\n")
+        server.stdin.flush()
+        server.stdout.readline()  # its process id
+        return int(json.loads(server.stdout.readline())["code"])
+    except (BrokenPipeError, ValueError):
+        return None
+
+
+def _end(waiting: list[subprocess.Popen[bytes]]) -> None:
+    while (server := _taken(waiting)) is not None:
+        server.communicate()  # it reads the end of its input, and ends
 
 
 def _install(home: Path, wheels: Mapping[str, bytes]) -> None:
