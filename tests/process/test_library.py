@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from library_project import LibraryProject, make_library_project
+from library_project import CAMPAIGN, LibraryProject, make_library_project
 
 from soakproof.lines import BadLine, decode_history
 from soakproof.rundir import RunDir
@@ -66,6 +66,8 @@ def failed(verdict: dict[str, Any]) -> set[str]:
 
 
 def test_a_sound_store_passes_under_kills_and_verifies(project: LibraryProject) -> None:
+    # A random kill may find all answered; one that has a writer inside never does.
+    project.campaign(faults=[{**CAMPAIGN["faults"][0], "modes": ["writing"]}])
     done = project.soak(broken("none"))
 
     assert 0 == done.exit_code, done.said
