@@ -20,6 +20,7 @@ from soakproof.faults.kill import Kill
 from soakproof.faults.pause import Pause
 from soakproof.faults.planning import FaultPlanner
 from soakproof.faults.registry import KINDS
+from soakproof.faults.stampede import Stampede
 from soakproof.faults.victims import Victims
 from soakproof.model import FaultPlan, Live, Operation, Phase
 
@@ -84,6 +85,49 @@ def test_the_victim_is_the_first_that_is_old_enough_after_those_let_pass() -> No
     assert victims.due(6_000_000, running) is None
     assert running[2] == victims.due(7_000_000, running)
     assert running[3] == victims.due(8_000_000, {3: running[3]})
+
+
+def test_one_that_ended_too_soon_makes_the_next_be_met_at_half_its_age() -> None:
+    victims = Victims(first=1, after_ms=50)
+    passed, quick, later = (live(pid, started_ns=0) for pid in (1, 2, 3))
+    for one in (passed, quick):
+        victims.started(one)
+    assert victims.due(8_000_000, {1: passed, 2: quick}) is None
+    victims.ended(passed)  # let pass, so it says nothing
+    victims.ended(quick)
+    victims.started(later)
+
+    assert victims.due(3_999_999, {3: later}) is None
+    assert later == victims.due(4_000_000, {3: later})
+
+
+def test_one_that_was_never_seen_makes_the_next_be_met_at_once() -> None:
+    victims = Victims(first=0, after_ms=50)
+    quick, later = live(1, started_ns=0), live(2, started_ns=0)
+    victims.started(quick)
+    victims.ended(quick)
+    victims.started(later)
+
+    assert later == victims.due(0, {2: later})
+
+
+def test_a_cache_without_databases_is_empty_until_there_are_entries(tmp_path: Path) -> None:
+    roles = ({"role": "entries", "glob": "*.entry"}, {"role": "stats", "glob": "stats"})
+    site = Site(tmp_path, tmp_path, None, roles, tmp_path)
+    told, late = Told(), Told()
+    one = Stampede(FaultPlan("fault-0", "stampede", 0, {}, 0), site, told)
+    one.tick(0, {})
+    one.started(live(1, 0))
+    (tmp_path / "stats").touch()
+    one.started(live(2, 0))
+    assert ["fired", "took_effect"] == [event for event, _ in told.events]
+
+    other = Stampede(FaultPlan("fault-1", "stampede", 0, {}, 0), site, late)
+    other.tick(0, {})
+    (tmp_path / "a.entry").touch()
+    other.started(live(3, 0))
+    other.started(live(4, 0))
+    assert "took_effect" not in [event for event, _ in late.events]
 
 
 class Told:

@@ -103,6 +103,7 @@ class Kill(Midway):
 
     def ended(self, live: Live, signal_number: int | None) -> None:
         """Whether it died of it; one that was faster than the signal does not count."""
+        self._victims.ended(live)
         seen = self._killed.pop(live.pid, None)
         if seen is None:
             return

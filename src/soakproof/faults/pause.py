@@ -113,6 +113,7 @@ class Pause(Midway):
         """Another that ended while one stood still is an effect."""
         del signal_number
         self._under_way.discard(live.pid)
+        self._victims.ended(live)
         victim = self._victim
         if victim is not None and live.pid != victim.pid:
             self._effect(victim, {"other_ended": live.operation.op_id})

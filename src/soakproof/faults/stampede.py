@@ -46,9 +46,12 @@ class Stampede(FaultBase):
             self.took_effect({"ops_on_no_database": sorted(self._without.values())})
 
     def _kept(self) -> list[Path]:
-        """Return what is there to be found: databases, or any file where the cache has none."""
-        has_databases = any(rule["role"] == "database" for rule in self.site.roles)
-        return self.site.files("database") if has_databases else self.site.files()
+        """Return what is there to be found: databases, else entries, else any file."""
+        roles = {rule["role"] for rule in self.site.roles}
+        for role in ("database", "entries"):
+            if role in roles:
+                return self.site.files(role)
+        return self.site.files()
 
     def ended(self, live: Live, signal_number: int | None) -> None:
         """No longer under way."""

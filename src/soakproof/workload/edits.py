@@ -251,9 +251,12 @@ class Editor:
         half = content[: len(content) // 2]
         with self._told(self._kept(half), atomic=False):
             self._path.write_bytes(half)
+            self._move_stamp(self._path)
         yield _Wait(answers=1)
         with self._told(self._kept(content), atomic=False), self._path.open("ab") as file:
             file.write(content[len(half) :])
+            file.flush()
+            self._move_stamp(self._path)
         yield _Wait()
 
     def _midway(self) -> Iterator[_Wait]:
@@ -290,16 +293,22 @@ class Editor:
     def _in_place(self, content: bytes, *, atomic: bool) -> None:
         with self._told(self._kept(content), atomic=atomic):
             self._path.write_bytes(content)
+            self._move_stamp(self._path)
 
     def _replace(self, content: bytes, *, moved_s: int = 0, **detail: Any) -> None:  # noqa: ANN401
         self._path.parent.mkdir(parents=True, exist_ok=True)
         new = self._path.with_name(f".{self._path.name}.soakproof")
         new.write_bytes(content)
-        if moved_s:
-            at_ns = new.stat().st_mtime_ns + moved_s * _NS_PER_S
-            os.utime(new, ns=(at_ns, at_ns))
+        self._move_stamp(new, moved_s)
         with self._told(self._kept(content), **detail):
             new.replace(self._path)
+
+    def _move_stamp(self, path: Path, moved_s: int = 0) -> None:
+        """Give what was just written a later time stamp, where the edit or the target wants it."""
+        moved_ns = moved_s * _NS_PER_S + self._ground.mtime_step_ms * _NS_PER_MS
+        if moved_ns:
+            at_ns = path.stat().st_mtime_ns + moved_ns
+            os.utime(path, ns=(at_ns, at_ns))
 
     def _poke(self, differing: list[int], content: bytes, before: os.stat_result) -> None:
         """Change the bytes that differ with one write, and put the time stamp back."""

@@ -24,17 +24,20 @@ class Ground:
         operations: the target's operations.
         language: how a line is changed.
         files: the segment's files; none: a copy of the standard library, which is not listed.
+        mtime_step_ms: new content gets a time stamp so much later than its writing.
     """
 
     operations: Mapping[str, Mapping[str, Any]]
     language: Language
     files: Sequence[str] = ()
+    mtime_step_ms: int = 0
 
     @classmethod
     def of(cls, target: Mapping[str, Any], segment: Mapping[str, Any]) -> Self:
         """Return the ground of a plan's target and segment."""
         inputs = sorted(segment.get("inputs", ()))
-        return cls(target["operations"], Language.of(target), inputs)
+        step_ms = target.get("edits", {}).get("mtime_step_ms", 0)
+        return cls(target["operations"], Language.of(target), inputs, step_ms)
 
     def path_of(self, operation: Operation) -> str:
         """Return the file that an edit changes that begins with an operation."""
