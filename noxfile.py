@@ -128,7 +128,8 @@ def slow(session: nox.Session) -> None:
     session.run("pytest", "-n", "2", "-m", "slow", "tests", *session.posargs)
 
 
-@nox.session(default=False, requires=["wheels"], reuse_venv=True, tags=["build"])
+# Made anew each time: pip would keep an older wheel of the same version.
+@nox.session(default=False, requires=["wheels"], tags=["build"])
 def harness(session: nox.Session) -> None:
     """Make the environment that soakproof runs in while it soaks tools of other environments."""
     install_wheels(session)
