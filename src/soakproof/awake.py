@@ -83,20 +83,25 @@ class Awake:
         """Return the time, to be compared with other times of this clock only."""
         return self._clocks.monotonic_ns() - self._stopped_ns
 
-    def look(self, waited_ns: int | None) -> list[Lapse]:
+    def seen_ns(self) -> int:
+        """Return the time of the last look.
+
+        What was lost since is not known yet: whoever ends something because its time is up asks
+        for this one.
+        """
+        return self._last.monotonic_ns - self._stopped_ns
+
+    def look(self, waited_ns: int) -> list[Lapse]:
         """Look whether time was lost since the last look; at most one lapse of a kind.
 
         Args:
-            waited_ns: for how long the loop had meant to wait meanwhile, at most; ``None``: it did
-                other things, and nobody can say how long they should have taken.
+            waited_ns: for how long the loop had meant to wait meanwhile, at most.
         """
         before, now = self._last, self._look()
         self._last = now
         passed_ns = now.monotonic_ns - before.monotonic_ns
         booted_ns = now.boottime_ns - before.boottime_ns
-        lost_ns = 0
-        if waited_ns is not None:
-            lost_ns = passed_ns - waited_ns - (now.cpu_ns - before.cpu_ns)
+        lost_ns = passed_ns - waited_ns - (now.cpu_ns - before.cpu_ns)
         lapses = []
         if lost_ns >= _STOPPED_FROM_NS:
             self._stopped_ns += lost_ns

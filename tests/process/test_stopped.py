@@ -149,7 +149,10 @@ class Crewed:
         ([1.0] * 90 + [3600.0] + [1.0] * 20, "interrupted"),
     ],
 )
-def test_a_worker_is_silent(tmp_path: Path, strides_s: list[float], reason: str) -> None:
+@pytest.mark.parametrize("stands_still", ["before it waits", "before it watches"])
+def test_a_worker_is_silent(
+    tmp_path: Path, strides_s: list[float], reason: str, stands_still: str
+) -> None:
     strides, seen = Strides(strides_s), Crewed()
     crew = Crew(
         IDLE,
@@ -164,8 +167,11 @@ def test_a_worker_is_silent(tmp_path: Path, strides_s: list[float], reason: str)
         assert crew.start(crew.members[0]) is None
         crew.begin()
         while crew.running and strides.stride():
+            if stands_still == "before it watches":
+                crew.watch()
             crew.wait(1)
-            crew.watch()
+            if stands_still == "before it waits":
+                crew.watch()
     finally:
         crew.close()
 

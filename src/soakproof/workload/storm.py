@@ -138,7 +138,7 @@ class Storm:
             enough: asked before an operation is taken; true ends a soak by time.
         """
         source: Iterator[Operation] | None = operations
-        self._look(None)  # what passed since the last run was not spent waiting
+        self._look(0)  # since the last run nothing was under way: who waited, stood still
         while True:
             for slot in range(len(self._captures)):
                 if self.stopping or slot in self._running or self._suspects():
@@ -200,9 +200,9 @@ class Storm:
         for fd, _ in ready:
             if fd in self._worker_of_fd:
                 self._finish(self._running[self._worker_of_fd[fd]])
-        self._watch(self._awake.now_ns())
+        self._watch(self._awake.seen_ns())
 
-    def _look(self, waited_ns: int | None) -> None:
+    def _look(self, waited_ns: int) -> None:
         for lapse in self._awake.look(waited_ns):
             self._listener.lapsed(lapse)
 

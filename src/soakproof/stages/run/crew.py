@@ -184,8 +184,8 @@ class Crew:
                 member.child.close_input()
 
     def begin(self) -> None:
-        """Begin to look at the clock: what passed since the last wait was not spent waiting."""
-        for lapse in self._awake.look(None):
+        """Begin to look at the clock: since the last wait nothing was under way."""
+        for lapse in self._awake.look(0):
             self._listener.lapsed(lapse)
 
     def wait(self, timeout_ms: float) -> None:
@@ -206,7 +206,7 @@ class Crew:
 
     def watch(self) -> None:
         """Look for workers that are silent for too long, and for floods of complaints."""
-        now_ns = self._awake.now_ns()
+        now_ns = self._awake.seen_ns()
         for member in self.members:
             child = member.child
             if child is None:

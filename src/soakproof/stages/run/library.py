@@ -210,7 +210,7 @@ class LibrarySoak:
         return kind.make(drawn, self._site, say)
 
     def _enough(self) -> bool:
-        timed_out = self._until_ns is not None and self.awake.now_ns() >= self._until_ns
+        timed_out = self._until_ns is not None and self.awake.seen_ns() >= self._until_ns
         return timed_out or self._stopping is not None
 
     # Operations, dealt to workers.
@@ -255,7 +255,7 @@ class LibrarySoak:
         if not fault.admits:
             # A fault that will never be there is no reason to wait for ever.
             patience_ns = self._asked["deadline_ms"] * _NS_PER_MS
-            if self.awake.now_ns() - self._part_began_ns > patience_ns:
+            if self.awake.seen_ns() - self._part_began_ns > patience_ns:
                 fault.heal()
             return fault.done
         self._met[pid] = self.awake.now_ns()

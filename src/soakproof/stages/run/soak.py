@@ -174,7 +174,7 @@ class Soak:
             yield operation
 
     def _time_is_up(self) -> bool:
-        return self._until_ns is not None and self.awake.now_ns() >= self._until_ns
+        return self._until_ns is not None and self.awake.seen_ns() >= self._until_ns
 
     # What the storm asks and tells.
 
