@@ -5,6 +5,7 @@ One connection a process, write-ahead log, one transaction an operation.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import sys
@@ -20,6 +21,9 @@ _BUSY_S: Final = 20.0
 """Longer than any fault holds the database: a wait is no error."""
 
 _AGAIN_S: Final = 0.01
+
+_WAL_LIMIT_BYTES: Final = 1 << 20
+"""SQLite never shortens its log of its own accord: a burst's length would stay for ever."""
 
 
 class SqliteStore:
@@ -37,6 +41,7 @@ class SqliteStore:
         run = self._database.execute
         _write_ahead(self._database)
         run("PRAGMA synchronous = NORMAL")
+        run(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
         run("CREATE TABLE IF NOT EXISTS kv (k TEXT PRIMARY KEY, v) WITHOUT ROWID")
         self._run = run
 
@@ -70,6 +75,15 @@ class SqliteStore:
         ).fetchall()
         return int(row[0][0])
 
+    def close(self) -> None:
+        """Bring the log into the database and end.
+
+        SQLite does so when the last connection closes; of two that close at once neither is last.
+        """
+        with contextlib.suppress(sqlite3.Error):  # the log stays, for the next one who opens
+            self._run("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._database.close()
+
 
 def _write_ahead(database: sqlite3.Connection) -> None:
     """Turn the write-ahead log on.
@@ -92,7 +106,10 @@ def _write_ahead(database: sqlite3.Connection) -> None:
 def main() -> int:
     """Serve until standard input ends."""
     store = SqliteStore(Path(os.environ["SOAKPROOF_CACHE"]))
-    return serve(store, "sqlite3", sqlite3.sqlite_version)
+    try:
+        return serve(store, "sqlite3", sqlite3.sqlite_version)
+    finally:
+        store.close()
 
 
 if __name__ == "__main__":
