@@ -23,6 +23,7 @@ from soakproof.model import SCHEMA_VERSION, FaultPlan, HistoryLine, Outcome
 from soakproof.rotation.reading import is_there, stream_sha256
 from soakproof.rundir import Project, RunDir, write_bytes, write_json
 from soakproof.stages.extract.answers import judge_answers
+from soakproof.stages.extract.claims import CLAIMS
 from soakproof.stages.extract.library import library_counts
 from soakproof.targets.files import OTHER
 from soakproof.workload.schedule import Workload
@@ -32,22 +33,6 @@ __all__ = ["extract"]
 
 _SHOWN_BAD_LINES: Final = 20
 _NS_PER_S: Final = 1e9
-
-_CLAIMS: Final = (
-    "files",
-    "events",
-    "unreadable_lines",
-    "orphan_events",
-    "ops_without_events",
-    "lost_events",
-    "duplicate_events",
-    "foreign_run_events",
-    "ops_checked",
-    "degraded",
-    "recovered",
-    "contradictions",
-)
-"""What is not known of a subject that tells nothing."""
 
 _GROWTH_FACTOR: Final = 4
 _GROWTH_FLOOR_BYTES: Final = 8 * 1024 * 1024
@@ -268,7 +253,7 @@ def _claims(
 ) -> dict[str, Any]:
     names = plan["target"].get("telemetry")
     if names is None:
-        return {**dict.fromkeys(_CLAIMS), "by_cmd": {}, "unreadable": []}
+        return {**dict.fromkeys(CLAIMS), "by_cmd": {}, "unreadable": []}
     return {
         "files": files,
         "events": tally.events,

@@ -19,6 +19,7 @@ from soakproof.faults.registry import EXCUSING
 from soakproof.lines import BadLine, decode_history
 from soakproof.model import SCHEMA_VERSION, FaultPlan, HistoryLine, Outcome
 from soakproof.rundir import RunDir
+from soakproof.stages.extract.claims import CLAIMS
 
 __all__ = ["LibraryCounts", "library_counts"]
 
@@ -210,24 +211,8 @@ def _cache(ledger: KvLedger) -> dict[str, Any]:
 
 def _no_telemetry() -> dict[str, Any]:
     """Return the group of a subject that tells nothing of itself."""
-    counts = dict.fromkeys(_TOLD, 0)
+    counts = dict.fromkeys(CLAIMS, 0)
     return {**counts, "by_cmd": {}, "unreadable": []}
-
-
-_TOLD: Final = (
-    "files",
-    "events",
-    "unreadable_lines",
-    "orphan_events",
-    "ops_without_events",
-    "lost_events",
-    "duplicate_events",
-    "foreign_run_events",
-    "ops_checked",
-    "degraded",
-    "recovered",
-    "contradictions",
-)
 
 
 def _informational(ledger: KvLedger) -> dict[str, Any]:
