@@ -75,7 +75,7 @@ seed = 7
 
 [segment]
 source = "stdlib"
-modules = 40
+modules = {modules}
 
 [workload]
 cold_share = 0.5
@@ -148,6 +148,7 @@ def make_project(
     deadline_ms: int = 120_000,
     episode_fault: str = "",
     journal: str = "delete",
+    modules: int = 40,
 ) -> Path:
     """Write a project for the toy into ``root``, with the campaigns ``toy`` and ``toy_faults``.
 
@@ -158,13 +159,14 @@ def make_project(
         deadline_ms: of each operation; a hang guard unless the defect is a hang.
         episode_fault: a ``[[faults]]`` table that each episode has; without it, no episodes.
         journal: ``wal`` or ``delete``, how the toy's SQLite writes.
+        modules: how many there are to ask for; when all were asked for, nothing is written.
     """
     command = [sys.executable, str(TOY), *(["--defect", defect] if defect else [])]
     for folder in ("campaigns", "gates", "targets"):
         (root / "eval" / folder).mkdir(parents=True, exist_ok=True)
     target = _TARGET.format(command=json.dumps(command), journal=journal)
     (root / "eval/targets/toy.toml").write_text(target, "utf-8")
-    campaign = _CAMPAIGN.format(deadline_ms=deadline_ms)
+    campaign = _CAMPAIGN.format(deadline_ms=deadline_ms, modules=modules)
     faulty = campaign.replace('name = "toy"', 'name = "toy_faults"') + _FAULTS
     (root / "eval/campaigns/toy_faults.toml").write_text(faulty, "utf-8")
     campaign += _EPISODES + episode_fault if episode_fault else HOLD

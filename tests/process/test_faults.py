@@ -17,7 +17,11 @@ from toy_project import make_project
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 GATE = Path(__file__).resolve().parents[2] / "eval" / "gates" / "ast_cache.toml"
-Under = Callable[[str], Soaker]
+Under = Callable[..., Soaker]
+
+OPS = 150
+MODULES = 500
+"""A long soak that always has something to write: it is ended before its faults are used up."""
 
 
 @pytest.fixture
@@ -25,9 +29,9 @@ def under(tmp_path: Path) -> Iterator[Under]:
     """Make a soaker whose episodes have one of the faults."""
     made: list[Soaker] = []
 
-    def make(name: str) -> Soaker:
+    def make(name: str, modules: int = 40) -> Soaker:
         fault = toml(TABLES[name])
-        root = make_project(tmp_path, GATE, episode_fault=fault, journal="wal")
+        root = make_project(tmp_path, GATE, episode_fault=fault, journal="wal", modules=modules)
         made.append(Soaker(root))
         return made[-1]
 
@@ -71,7 +75,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def has_fired(soaker: Soaker) -> bool:
     path = soaker.run_dir / "history.jsonl"
     text = path.read_text("utf-8", "replace") if path.exists() else ""
-    return any('"type":"fault"' in line for line in text.splitlines())
+    return any('"type":"fault"' in line and '"event":"fired"' in line for line in text.splitlines())
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -133,8 +137,8 @@ def test_a_fault_of_the_log_is_skipped_where_there_is_none(tmp_path: Path, under
     ],
 )
 def test_ctrl_c_in_the_middle_of_a_fault_leaves_nothing(under: Under, name: str) -> None:
-    toy = under(name)
-    toy("clean", "--campaign", "toy", "--ops", "500")
+    toy = under(name, MODULES)
+    toy("clean", "--campaign", "toy", "--ops", str(OPS))
     running = toy.start("run")
     wait_until(lambda: running.poll() is not None or has_fired(toy))
     running.send_signal(signal.SIGINT)
@@ -151,12 +155,15 @@ def test_ctrl_c_in_the_middle_of_a_fault_leaves_nothing(under: Under, name: str)
 
 @pytest.mark.parametrize("name", ["db_exclusive", "pause-holding", "read_only", "disk_full"])
 def test_a_killed_harness_leaves_no_hold_and_no_mount(under: Under, name: str) -> None:
-    toy = under(name)
-    toy("clean", "--campaign", "toy", "--ops", "500")
+    toy = under(name, MODULES)
+    toy("clean", "--campaign", "toy", "--ops", str(OPS))
     running = toy.start("run")
     wait_until(lambda: running.poll() is not None or has_fired(toy))
     running.kill()
     running.communicate()
 
     wait_until(lambda: not left_behind(toy.root))
-    skip_without_privilege(told(toy))
+    lines = told(toy)
+    skip_without_privilege(lines)
+    assert "fired" in {line["event"] for line in lines}, lines
+    assert -signal.SIGKILL == running.returncode, "it was to be killed while the fault held"
