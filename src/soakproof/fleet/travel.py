@@ -7,6 +7,7 @@ loaded (``soakproof points``; the other end of its pipe is in :mod:`soakproof.fl
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import io
 import json
@@ -87,7 +88,9 @@ def soak(
     server = _taken(waiting) or _server(home, project)
     code = _point(server, {"spec": str(asked), "out": str(out), "log": str(log)})
     if code is None:
-        code = server.wait()
+        code = _gone(server)
+        with log.open("ab") as file:  # what it said itself goes behind what the point said
+            file.write(_complaints(home).read_bytes())
     else:
         waiting.append(server)
     lines = log.read_text("utf-8", "replace").strip().splitlines()
@@ -140,7 +143,7 @@ def _taken(waiting: list[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes] | 
 
 def _server(home: Path, project: Path) -> subprocess.Popen[bytes]:
     python = home / "venv" / "bin" / "python"
-    with (home / f"points-{os.getpid()}.log").open("ab") as log:
+    with _complaints(home).open("ab") as log:
         return subprocess.Popen(
             [str(python), "-m", "soakproof", "points"],
             cwd=project,
@@ -150,6 +153,11 @@ def _server(home: Path, project: Path) -> subprocess.Popen[bytes]:
             stderr=log,
             process_group=0,
         )
+
+
+def _complaints(home: Path) -> Path:
+    """Return the file that takes what the servers of this process complain of."""
+    return home / f"points-{os.getpid()}.log"
 
 
 def _point(server: subprocess.Popen[bytes], asked: Mapping[str, str]) -> int | None:
@@ -163,6 +171,15 @@ def _point(server: subprocess.Popen[bytes], asked: Mapping[str, str]) -> int | N
         return int(json.loads(server.stdout.readline())["code"])
     except (BrokenPipeError, ValueError):
         return None
+
+
+def _gone(server: subprocess.Popen[bytes]) -> int:
+    """Return the exit code of a server that asks for nothing any more."""
+    for pipe in (server.stdin, server.stdout):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):  # what it was asked for is still in there
+                pipe.close()
+    return server.wait()
 
 
 def _end(waiting: list[subprocess.Popen[bytes]]) -> None:
