@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from soakproof.rundir import ChainedLineWriter, Project, RunDir, write_json
+from soakproof.line_writers import ChainedLineWriter
+from soakproof.rundir import Project, RunDir, write_json
 
 __all__ = ["GOLDEN", "RUN_ID", "commit_all", "document", "git", "make_project", "make_run"]
 

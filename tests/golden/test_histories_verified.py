@@ -16,7 +16,8 @@ from toy_project import make_project
 
 from soakproof.evidence.bundle import write_bundle
 from soakproof.evidence.chain import load_documents
-from soakproof.rundir import ChainedLineWriter, Project, RunDir, as_json, write_json
+from soakproof.line_writers import ChainedLineWriter
+from soakproof.rundir import Project, RunDir, as_json, write_json
 from soakproof.stages.clean import clean
 from soakproof.stages.extract import extract
 from soakproof.stages.gate import gate

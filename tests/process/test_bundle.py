@@ -16,7 +16,8 @@ from recorded import RUN_ID, make_project, make_run
 from soakproof.errors import ConfigError, EvidenceBroken, MissingInput
 from soakproof.evidence.bundle import COMPRESS_FROM_BYTES, interpreters_of
 from soakproof.evidence.whole_folder import put_folder
-from soakproof.rundir import ChainedLineWriter, Project, RunDir, write_json
+from soakproof.line_writers import ChainedLineWriter
+from soakproof.rundir import Project, RunDir, write_json
 from soakproof.stages.record import record
 
 pytestmark = pytest.mark.process

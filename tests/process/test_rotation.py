@@ -20,12 +20,13 @@ from soakproof.bulk.stream_tail import StreamTail
 from soakproof.bulk.tail import Line
 from soakproof.errors import EvidenceBroken
 from soakproof.evidence.history_chain import chain_end
+from soakproof.line_writers import ChainedLineWriter, Cut, LineWriter
 from soakproof.lines import BadLine, decode_history
 from soakproof.report.progress import _SHOWN_STEPS, Progress
 from soakproof.rotation.names import numbers, sealed
 from soakproof.rotation.reading import is_there, members, stream, stream_sha256
 from soakproof.rotation.sealing import Sealing
-from soakproof.rundir import ChainedLineWriter, Cut, LineWriter, RunDir
+from soakproof.rundir import RunDir
 
 pytestmark = pytest.mark.process
 
@@ -100,7 +101,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from soakproof.rotation.sealing import Sealing
-from soakproof.rundir import ChainedLineWriter, Cut
+from soakproof.line_writers import ChainedLineWriter, Cut
 
 with Sealing(print) as sealing:
     cut = Cut(1024, sealing.seal)

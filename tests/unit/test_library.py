@@ -12,9 +12,9 @@ from kv_histories import Event, feed
 
 from soakproof.checks.kv_findings import FindingsFold
 from soakproof.checks.kv_ledger import KvLedger
+from soakproof.line_writers import ChainedLineWriter
 from soakproof.model import HistoryLine, Phase
 from soakproof.report.history_text import Choice, choose, tell
-from soakproof.rundir import ChainedLineWriter
 from soakproof.stages.run.writing import HistoryWriter
 from soakproof.targets.worker import BadHello, LineBuffer, decode_hello
 from soakproof.unique_values import FOREIGN, made_by, value_of

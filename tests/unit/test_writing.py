@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from soakproof.line_writers import ChainedLineWriter
 from soakproof.lines import BadLine, decode_history
 from soakproof.model import Operation, Outcome, Phase
 from soakproof.places import Places
-from soakproof.rundir import ChainedLineWriter
 from soakproof.stages.run.writing import HistoryWriter
 
 

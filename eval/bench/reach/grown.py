@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from soakproof import schema
+from soakproof.line_writers import ChainedLineWriter
 from soakproof.model import Operation, Outcome, Phase
 from soakproof.places import Places, reveal_plan
-from soakproof.rundir import ChainedLineWriter, RunDir, as_json
+from soakproof.rundir import RunDir, as_json
 from soakproof.stages.run.writing import HistoryWriter
 from soakproof.workload.script import operations_of
 from speed.process import MeasurementError

@@ -19,12 +19,13 @@ from soakproof import schema
 from soakproof.errors import Interrupted, UsageError
 from soakproof.evidence.environment import environment_record
 from soakproof.evidence.revision import HARNESS_PREFIXES, checkout_record, package_record
+from soakproof.line_writers import ChainedLineWriter, Cut, LineWriter
 from soakproof.model import SCHEMA_VERSION
 from soakproof.places import Places, reveal_plan
 from soakproof.report.progress import Progress
 from soakproof.rotation.reading import is_there
 from soakproof.rotation.sealing import Sealing
-from soakproof.rundir import ChainedLineWriter, Cut, LineWriter, Project, RunDir, write_json
+from soakproof.rundir import Project, RunDir, write_json
 from soakproof.stages.run.library import LibrarySoak
 from soakproof.stages.run.soak import Soak
 from soakproof.stages.run.writing import HistoryWriter

@@ -20,11 +20,12 @@ from soakproof.awake import Awake, Lapse
 from soakproof.dice import stream
 from soakproof.faults.fault import Fault, Site
 from soakproof.faults.registry import EXCUSING, KEEPING, KINDS
+from soakproof.line_writers import LineWriter
 from soakproof.model import FaultPlan, Live, Operation, Outcome, Phase, Sample
 from soakproof.places import Places
 from soakproof.proc import Ended, processes_that_name
 from soakproof.report.progress import Progress
-from soakproof.rundir import LineWriter, RunDir
+from soakproof.rundir import RunDir
 from soakproof.stages.run.cost import Cost
 from soakproof.stages.run.crew import Crew, Member
 from soakproof.stages.run.writing import HistoryWriter

@@ -14,10 +14,11 @@ from typing import Any, Final
 from soakproof.awake import Awake, Lapse
 from soakproof.faults.fault import Site, Start
 from soakproof.faults.planning import planner_of
+from soakproof.line_writers import LineWriter
 from soakproof.model import Live, Operation, Outcome, Phase, Sample
 from soakproof.proc import Ended, processes_that_name
 from soakproof.report.progress import Progress
-from soakproof.rundir import LineWriter, RunDir
+from soakproof.rundir import RunDir
 from soakproof.stages.run.active import Active, Editing
 from soakproof.stages.run.cost import Cost
 from soakproof.stages.run.writing import HistoryWriter

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from soakproof.awake import Lapse
+from soakproof.line_writers import ChainedLineWriter
 from soakproof.model import (
     SCHEMA_VERSION,
     EditPlan,
@@ -18,7 +19,6 @@ from soakproof.model import (
     Outcome,
     Phase,
 )
-from soakproof.rundir import ChainedLineWriter
 
 __all__ = ["HistoryWriter"]
 
