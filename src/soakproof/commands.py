@@ -197,7 +197,8 @@ def campaign(flags: Flags) -> int:
 
     project = Project.find()
     done = campaign_and_cases(project, flags, os.environ, _whisper)
-    lines = campaign_lines(done.summary, project.relative(done.book.report))
+    report, page = (project.relative(path) for path in (done.book.report, done.book.page))
+    lines = campaign_lines(done.summary, report, page)
     _print(flags, done.summary, lines)
     return int(done.summary["exit_code"])
 

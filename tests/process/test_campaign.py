@@ -54,6 +54,9 @@ def test_a_sound_tool_passes_at_every_point_and_leaves_no_run(soaker: Make) -> N
     assert [] == [path for path in (sound.root / "_ctx/runs").iterdir() if path.is_dir()]
     assert [] == list((folder_of(sound) / "scratch").iterdir())
     assert (folder_of(sound) / "report.md").read_text("utf-8").startswith("# PASS")
+    page = (folder_of(sound) / "report.html").read_text("utf-8")
+    assert "<title>PASS: campaign " in page
+    assert f"page: {folder_of(sound).relative_to(sound.root) / 'report.html'}" in done.stdout
 
 
 def test_what_is_done_is_not_done_again(soaker: Make) -> None:
@@ -94,9 +97,9 @@ def test_a_campaign_that_was_killed_goes_on_where_it_was(soaker: Make) -> None:
 
 def _children(pid: int) -> list[int]:
     texts = []
-    for path in Path("/proc").glob(f"{pid}/task/*/children"):  # a thread's own
-        with suppress(OSError):
-            texts.append(path.read_text("ascii"))
+    with suppress(OSError):  # it, or one of its threads, has ended
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - as the kernel names them
+        texts += [Path(f"/proc/{pid}/task/{one}/children").read_text("ascii") for one in threads]
     return [int(one) for text in texts for one in text.split()]
 
 
@@ -106,8 +109,9 @@ def _point_under_way(campaign: int) -> tuple[int, int]:
     while time.monotonic() < until:
         for server in _children(campaign):
             for point in _children(server):
-                if os.getpgid(point) == point:
-                    return server, point
+                with suppress(ProcessLookupError):
+                    if os.getpgid(point) == point:
+                        return server, point
         os.sched_yield()
     raise AssertionError("no point was begun")
 

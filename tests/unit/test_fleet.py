@@ -114,7 +114,7 @@ def test_failures_are_grouped_by_criterion_and_explanation() -> None:
     ]
     assert ["x"] == [group["criterion"] for group in told["unknowns"]]
     assert "kept" == told["failures"][0]["run"]
-    assert "replay: x" in "\n".join(campaign_lines(told, "r"))
+    assert "replay: x" in "\n".join(campaign_lines(told, "r", "p"))
     assert "### no_wrong_answer: 2 points" in campaign_markdown(told)
 
 

@@ -1,8 +1,8 @@
 """A campaign's folder: what is to be done, and the result of each point that is done.
 
 ``_ctx/campaigns/<name>/`` holds ``campaign.json``, ``points/<point>.json`` and, at the end,
-``summary.json`` and ``report.md``. A point is done when its file is there: it is written whole or
-not at all, so a campaign that was killed goes on where it was.
+``summary.json``, ``report.md`` and ``report.html``. A point is done when its file is there: it is
+written whole or not at all, so a campaign that was killed goes on where it was.
 """
 
 from __future__ import annotations
@@ -51,6 +51,11 @@ class Book:
     def report(self) -> Path:
         """The same for people."""
         return self.path / "report.md"
+
+    @property
+    def page(self) -> Path:
+        """The same as one HTML file."""
+        return self.path / "report.html"
 
     @property
     def points(self) -> Path:

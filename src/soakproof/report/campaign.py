@@ -12,12 +12,13 @@ __all__ = ["campaign_lines", "campaign_markdown"]
 _SHOWN_GROUPS: Final = 20
 
 
-def campaign_lines(summary: Mapping[str, Any], report: str) -> list[str]:
+def campaign_lines(summary: Mapping[str, Any], report: str, page: str) -> list[str]:
     """Return the lines for a terminal: what is not as it should be, then the sum.
 
     Args:
         summary: ``summary.json``.
         report: where the whole report is.
+        page: where it is as HTML.
     """
     lines = []
     for word, groups in (("FAIL", summary["failures"]), ("UNKNOWN", summary["unknowns"])):
@@ -42,7 +43,7 @@ def campaign_lines(summary: Mapping[str, Any], report: str) -> list[str]:
         f"{summary['ops']['ops_total']} operations; {len(seen['reached'])} things reached, "
         f"{len(seen['never'])} never"
     )
-    return [*lines, f"report: {report}"]
+    return [*lines, f"report: {report}", f"page: {page}"]
 
 
 def campaign_markdown(summary: Mapping[str, Any]) -> str:

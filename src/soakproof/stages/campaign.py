@@ -33,6 +33,7 @@ from soakproof.fleet.tally import merge, merge_all
 from soakproof.model import SCHEMA_VERSION
 from soakproof.report.campaign import campaign_markdown
 from soakproof.report.campaign_progress import CampaignProgress
+from soakproof.report.html.campaign import campaign_page
 from soakproof.rundir import Project, write_bytes, write_json
 from soakproof.targets.command import about, resolve_command
 from soakproof.targets.oracle import identity
@@ -228,6 +229,7 @@ def _sum_up(asked: _Asked, book: Book, state: str, elapsed_s: float) -> dict[str
     schema.check(summary, "fleet-summary", book.summary)
     write_json(book.summary, summary)
     write_bytes(book.report, campaign_markdown(summary).encode())
+    write_bytes(book.page, campaign_page(summary).encode())
     return summary
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 from soakproof.model import Verdict
 from soakproof.report.evidence_sections import limits
 from soakproof.report.html import proof, tables
+from soakproof.report.html.render import render
 from soakproof.report.pictures.frame import style
 from soakproof.report.pictures.gallery import Gallery
 from soakproof.report.pictures.storm import Storm
@@ -55,21 +52,11 @@ def html_report(of: Documents, storm: Storm, drawn: Gallery) -> str:
 
     Costs the import of jinja2 and a few milliseconds.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("soakproof.report.html", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["spans"] = _spans
-    css = _asset("page.css") + style()
-    js = _asset("page.js")
-    return environment.get_template("report.html.j2").render(
+    return render(
+        "report.html.j2",
+        css=style(),
         of=of,
         top=_top(of),
         example=counter_example(of.metrics, storm),
@@ -79,10 +66,6 @@ def html_report(of: Documents, storm: Storm, drawn: Gallery) -> str:
             of.plan["run_id"], in_parts=of.run.get("parts", {}).get("sealed", 0) > 0
         ),
         limits=[line.removeprefix("- ") for line in limits(of.plan, of.metrics)],
-        css=Markup(css),  # noqa: S704 - a file of ours
-        js=Markup(js),  # noqa: S704 - a file of ours
-        css_sha256=_csp_hash(css),
-        js_sha256=_csp_hash(js),
     )
 
 
@@ -150,22 +133,3 @@ def _tables(of: Documents, storm: Storm, drawn: Gallery) -> dict[str, Any]:
         "anchors": proof.anchors(of.anchors),
         "hashes": proof.hashes(of.plan, of.metrics, of.verdict, of.verdict_sha256),
     }
-
-
-def _spans(sentence: str) -> Any:  # noqa: ANN401 - markupsafe is imported where it is used
-    """Return a sentence of the Markdown report as HTML: escaped, with its code spans."""
-    from markupsafe import Markup, escape
-
-    parts = re.split(r"`([^`]*)`", sentence)
-    return Markup("").join(
-        Markup("<code>{}</code>").format(part) if at % 2 else escape(part)
-        for at, part in enumerate(parts)
-    )
-
-
-def _asset(name: str) -> str:
-    return files("soakproof.report.html").joinpath(name).read_text("utf-8")
-
-
-def _csp_hash(content: str) -> str:
-    return base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
