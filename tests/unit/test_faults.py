@@ -21,7 +21,7 @@ from soakproof.faults.pause import Pause
 from soakproof.faults.planning import FaultPlanner
 from soakproof.faults.registry import KINDS
 from soakproof.faults.stampede import Stampede
-from soakproof.faults.victims import Victims
+from soakproof.faults.victims import Victims, age_us
 from soakproof.model import FaultPlan, Live, Operation, Phase
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -153,6 +153,11 @@ def fault(kind: type[FaultBase], say: Told) -> FaultBase:
     return kind(FaultPlan("fault-0", "fault", 0, {}, 0), site, say)
 
 
+def test_how_old_an_operation_was_when_it_was_met_and_never_less_than_nothing() -> None:
+    assert 1_500 == age_us(2_500_000, live(1, started_ns=1_000_000))
+    assert 0 == age_us(1_000_000, live(1, started_ns=2_500_000)), "a hurry began before it"
+
+
 def test_a_fault_that_cannot_be_applied_is_undone_and_told_once() -> None:
     say = Told()
     failing = fault(Failing, say)
@@ -234,6 +239,7 @@ def test_a_random_kill_that_is_told_to_hurry_takes_what_is_started_next() -> Non
     one.started(third.live)
     assert [] == third.killed
     assert ["fired", "took_effect"] == [event for event, _ in say.events]
+    assert {"mode": "random", "op": second.live.operation.op_id, "age_us": 0} == say.events[0][1]
 
 
 def test_a_kill_takes_no_other_before_the_first_has_ended() -> None:

@@ -20,7 +20,7 @@ from typing import Any, Final
 from soakproof.dice import pick, uniform_int
 from soakproof.faults.fault import FaultKind, Say, Site
 from soakproof.faults.hold import Midway
-from soakproof.faults.victims import Victims
+from soakproof.faults.victims import Victims, age_us
 from soakproof.faults.waiting import Waiter
 from soakproof.model import FaultPlan, Live
 from soakproof.proc import open_paths
@@ -120,7 +120,8 @@ class Kill(Midway):
         self._killed[victim.pid] = seen
         victim.kill(f"fault:{self.plan.fault_id}")
         if self._fired_ns is None:
-            self.has_fired(now_ns, {"mode": self._mode, "op": victim.operation.op_id})
+            told = {"mode": self._mode, "op": victim.operation.op_id}
+            self.has_fired(now_ns, {**told, "age_us": age_us(now_ns, victim)})
 
     def _inside(self, victim: Live) -> list[Path]:
         folder = Path(os.path.realpath(self.site.cache_folder))

@@ -23,7 +23,7 @@ from typing import Any, Final
 from soakproof.dice import pick, uniform_int
 from soakproof.faults.fault import FaultKind, Say, Site
 from soakproof.faults.hold import Midway
-from soakproof.faults.victims import Victims
+from soakproof.faults.victims import Victims, age_us
 from soakproof.faults.waiting import Waiter, Waiters
 from soakproof.model import FaultPlan, Live
 from soakproof.proc import lock_owners, run_state
@@ -137,7 +137,8 @@ class Pause(Midway):
         owns = lock_path is not None and victim.pid in lock_owners(lock_path)
         op = victim.operation.op_id
         if self._fired_ns is None:
-            self.has_fired(now_ns, {"mode": self._mode, "op": op, "owns_the_lock": owns})
+            told = {"mode": self._mode, "op": op, "age_us": age_us(now_ns, victim)}
+            self.has_fired(now_ns, {**told, "owns_the_lock": owns})
 
     def _look(self, now_ns: int, live: Mapping[int, Live], victim: Live) -> None:
         others = {pid: one for pid, one in live.items() if pid != victim.pid}

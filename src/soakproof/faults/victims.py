@@ -7,9 +7,15 @@ from typing import Final
 
 from soakproof.model import Live
 
-__all__ = ["Victims"]
+__all__ = ["Victims", "age_us"]
 
 _NS_PER_MS: Final = 1_000_000
+_NS_PER_US: Final = 1000
+
+
+def age_us(now_ns: int, victim: Live) -> int:
+    """Return how long an operation has been under way, in microseconds."""
+    return max(0, now_ns - victim.started_ns) // _NS_PER_US  # in a hurry, the tick came before it
 
 
 class Victims:
