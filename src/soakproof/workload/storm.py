@@ -155,9 +155,9 @@ class Storm:
                 self._parked.clear()
                 self._wind_down()
                 return
-            if not self._running and not self._parked:
+            if source is None and not self._running and not self._parked:
                 return
-            self._wait()
+            self._wait()  # also where none could be started: the next attempt may find room
 
     def close(self) -> None:
         """Kill and reap whatever still runs, then close files; safe to call twice."""
