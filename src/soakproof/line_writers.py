@@ -52,9 +52,13 @@ class LineWriter:
         self._append(as_json(line, compact=True))
 
     def _append(self, data: bytes) -> None:
-        written = os.write(self._fd, data)
-        while written < len(data):  # a disk that is nearly full takes a part
-            written += os.write(self._fd, data[written:])
+        try:
+            written = os.write(self._fd, data)
+            while written < len(data):  # a disk that is nearly full takes a part
+                written += os.write(self._fd, data[written:])
+        except OSError as problem:
+            problem.filename = str(self._path)  # a write does not know where it writes to
+            raise
         self._bytes += len(data)
         if self._cut is not None and self._bytes >= self._cut.at_bytes:
             self._begin_anew(self._cut)

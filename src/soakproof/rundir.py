@@ -331,8 +331,10 @@ def write_bytes(path: Path, data: bytes) -> None:
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
         os.chmod(name, mode)
         os.replace(name, path)
-    except BaseException:
+    except BaseException as problem:
         os.unlink(name)
+        if isinstance(problem, OSError) and problem.filename is None:
+            problem.filename = str(path)  # a write does not know where it writes to
         raise
 
 

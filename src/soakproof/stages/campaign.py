@@ -7,6 +7,7 @@ target, gate, grid, seeds, the tool itself): another question is another campaig
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -44,6 +45,8 @@ __all__ = ["Campaigned", "campaign"]
 _PASSED_ON: Final = ("ops", "duration", "workers", "gate", "target_command")
 _SAMPLE_EVERY: Final = 200
 _KEEP: Final = 50
+_LEAST_FREE_BYTES: Final = 1024 * 1024
+"""Less than any soak writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,8 @@ def _soak_all(
         progress.known(result)
     kept = sum(result["run"] is not None for result in done.values())
     for answered in engine.go(_tasks(asked, book, done)):
+        if answered.result is None:
+            _refuse_full_disk(book.path)
         result = answered.result or _no_verdict(asked, answered)
         if result["run"] is not None:
             kept += 1
@@ -159,6 +164,17 @@ def _soak_all(
         merged = merge(book.done([result["point"]]), {result["point"]: result})
         book.keep(merged[result["point"]])
         progress.soaked(result)
+
+
+def _refuse_full_disk(folder: Path) -> None:
+    """End the campaign where a point came to nothing for want of space: the next would, too.
+
+    Raises:
+        OSError: there is no space; the point is not done, and is soaked when the campaign goes on.
+    """
+    found = os.statvfs(folder)
+    if found.f_bavail * found.f_frsize < _LEAST_FREE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def _tasks(asked: _Asked, book: Book, done: Mapping[str, Any]) -> Iterator[Task]:
