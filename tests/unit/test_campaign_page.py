@@ -141,6 +141,15 @@ def test_what_was_reached_and_what_never_was() -> None:
     assert ["UNKNOWN", "all_reached", "2"] == page.rows["gate"][-1][:3]
 
 
+def test_the_worst_verdict_of_each_value_of_the_grid() -> None:
+    page = Page(campaign_page(summary(grid={"workers": "2"})))
+
+    assert [
+        ["FAIL", "workers", "2", "0", "1", "0"],
+        ["none yet", "workers", "4", "0", "0", "0"],
+    ] == page.rows["grid"][1:]
+
+
 @pytest.mark.parametrize(
     ("case", "line"),
     [

@@ -102,6 +102,30 @@ def test_the_verdict_of_a_campaign() -> None:
     )
 
 
+def test_verdicts_are_counted_for_each_value_of_the_grid() -> None:
+    spec = {**SPEC, "points": 4, "grid": {"workers": ["2", "4", "8"], "faults": ["kill"]}}
+    results = [
+        result(1, grid={"workers": "2", "faults": "kill"}),
+        result(2, "FAIL", grid={"workers": "4", "faults": "kill"}),
+        result(3, "UNKNOWN", grid={"workers": "4", "faults": "kill"}),
+        result(4, "FAIL", grid={}),
+    ]
+    by_name = {one["point"]: one for one in results}
+    told = summarise(spec, by_name, {"": frozenset()}, state="completed", elapsed_s=1.0)
+
+    schema.check(told, "fleet-summary", "summary")
+    assert {
+        "faults": {"kill": {"PASS": 1, "FAIL": 1, "UNKNOWN": 1}},
+        "workers": {
+            "2": {"PASS": 1, "FAIL": 0, "UNKNOWN": 0},
+            "4": {"PASS": 0, "FAIL": 1, "UNKNOWN": 1},
+            "8": {"PASS": 0, "FAIL": 0, "UNKNOWN": 0},
+        },
+    } == told["by_grid"]
+    assert "| `workers` | `4` | 0 | 1 | 1 |" in campaign_markdown(told)
+    assert "by value of the grid" not in campaign_markdown(summed(result(1)))
+
+
 def test_failures_are_grouped_by_criterion_and_explanation() -> None:
     told = summed(
         result(1, "FAIL", unmet=[unmet("no_wrong_answer", "FAIL", "a")], words="w"),

@@ -56,6 +56,7 @@ def summarise(
         "state": state,
         "points": {"planned": planned, "done": len(ordered), "cases": len(cases)},
         "verdicts": {one.value: counts[one] for one in Verdict},
+        "by_grid": _by_grid(spec["grid"], ordered),
         "verdict": verdict.value,
         "exit_code": EXIT_CODES[verdict],
         "criteria": criteria,
@@ -69,6 +70,19 @@ def summarise(
             for part in ("ops_total", "ok", "fail", "info")
         },
         "informational": _informational(ordered, elapsed_s),
+    }
+
+
+def _by_grid(
+    grid: Mapping[str, Sequence[str]], ordered: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, dict[str, int]]]:
+    """Return the verdicts of the points of each value, also of those that no point has yet."""
+    counts = Counter(
+        (name, value, one["verdict"]) for one in ordered for name, value in one["grid"].items()
+    )
+    return {
+        name: {value: {one.value: counts[name, value, one] for one in Verdict} for value in values}
+        for name, values in sorted(grid.items())
     }
 
 

@@ -71,6 +71,7 @@ def campaign_markdown(summary: Mapping[str, Any]) -> str:
         *table(("verdict", "points"), summary["verdicts"].items()),
         "",
     ]
+    lines += _by_grid(summary["by_grid"])
     lines += _groups("Failures", summary["failures"])
     lines += _groups("Unknown", summary["unknowns"])
     lines += _coverage(summary)
@@ -80,6 +81,19 @@ def campaign_markdown(summary: Mapping[str, Any]) -> str:
 
 def _grid(grid: Mapping[str, Sequence[str]]) -> str:
     return ", ".join(code(f"{name}={','.join(grid[name])}") for name in sorted(grid)) or "none"
+
+
+def _by_grid(by_grid: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[str]:
+    """Return which values of the grid the verdicts go with."""
+    if not by_grid:
+        return []
+    rows = [
+        (code(name), code(value), *counts.values())
+        for name, values in by_grid.items()
+        for value, counts in values.items()
+    ]
+    heads = ("grid", "value", "PASS", "FAIL", "UNKNOWN")
+    return ["## Verdicts by value of the grid", "", *table(heads, rows), ""]
 
 
 def _flags(flags: Mapping[str, str]) -> str:

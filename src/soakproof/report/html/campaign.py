@@ -36,6 +36,7 @@ def campaign_page(summary: Mapping[str, Any]) -> str:
         ],
         tables={
             "gate": _gate(summary),
+            "grid": _by_grid(summary["by_grid"]),
             "faults": seen.faults(),
             "modes": seen.modes(),
             "edits": seen.counts("edit", "Edits", "edit"),
@@ -87,6 +88,26 @@ def _gate(summary: Mapping[str, Any]) -> Table:
     ]
     heads = ("verdict", "criterion", "observed", "why")
     return table("Criteria of the campaign", heads, rows)
+
+
+def _by_grid(by_grid: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Table:
+    """Return a row a value of the grid: the worst verdict that it has, and how many of each."""
+    rows = [
+        (
+            verdict(_worst(counts)) if any(counts.values()) else word("none yet"),
+            code(name),
+            code(value),
+            *(number(counts[one]) for one in ("PASS", "FAIL", "UNKNOWN")),
+        )
+        for name, values in by_grid.items()
+        for value, counts in values.items()
+    ]
+    heads = ("worst", "grid", "value", "PASS", "FAIL", "UNKNOWN")
+    return table("Points by value of the grid", heads, rows)
+
+
+def _worst(counts: Mapping[str, int]) -> str:
+    return next(one for one in ("FAIL", "UNKNOWN", "PASS") if counts[one])
 
 
 class _Coverage:
