@@ -2,7 +2,7 @@
 
 ::
 
-    SoakError                  1    a crash: something here is broken
+    SoakError                  1    a crash, or the machine lacks something
     ├── UsageError             2    a flag, an argument or an environment variable is wrong
     │   └── RunExists          2    a run of that id is there already
     ├── ConfigError            2    a campaign, target or gate file is wrong (path, line, key)
