@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import importlib.util
 import io
 import json
 import platform
@@ -51,6 +52,21 @@ class _Given:
     workers: tuple[str, ...]
 
 
+def _travelling() -> Any:  # noqa: ANN401 - the module, under another name
+    """Return :mod:`soakproof.fleet.travel` as a module that nobody can import.
+
+    What can be imported is pickled by its name, and where the next to unpickle it is a scheduler or
+    a worker without soakproof, or with another one, that name means nothing, or something else.
+    What cannot be is pickled with its code, here and wherever it is sent on.
+    """
+    spec = importlib.util.spec_from_file_location("soakproof_travelling", travel.__file__)
+    if spec is None or spec.loader is None:
+        raise AssertionError  # it is a file
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 class Dask:
     """Soaks points on a cluster.
 
@@ -74,14 +90,12 @@ class Dask:
         tell: Callable[[str], None],
     ) -> None:
         try:
-            import cloudpickle
-
             distributed: Any = importlib.import_module("distributed")
         except ImportError as problem:
             message = f"--engine dask: expected dask.distributed, found none ({problem}); install "
             raise UsageError(message + "soakproof[dask]") from None
-        cloudpickle.register_pickle_by_value(travel)
         self._distributed = distributed
+        self._travel = _travelling()
         self._parcel = parcel
         self._runs = runs
         self._tell = tell
@@ -137,7 +151,7 @@ class Dask:
     ) -> None:
         """Leave the cluster; one of our own ends."""
         with suppress(OSError, TimeoutError, asyncio.CancelledError):
-            self._client.run(travel.dismiss, self._parcel.name, workers=list(self._usable))
+            self._client.run(self._travel.dismiss, self._parcel.name, workers=list(self._usable))
         with suppress(OSError, TimeoutError, asyncio.CancelledError):
             self._client.close(timeout=_CONNECT_S)
         if self._cluster is not None:
@@ -228,9 +242,9 @@ class Dask:
 
     def _prepare(self, address: str) -> str:
         """Bring code and wheels to a worker; return why it cannot be used, or nothing."""
-        folder = self._client.run(travel.local_directory, workers=[address])[address]
+        folder = self._client.run(self._travel.local_directory, workers=[address])[address]
         parcel = self._parcel.document()
-        found = self._client.run(travel.prepare, folder, parcel, workers=[address])[address]
+        found = self._client.run(self._travel.prepare, folder, parcel, workers=[address])[address]
         if found["why_not"]:
             return str(found["why_not"])
         if found["version"] != soakproof.__version__:
@@ -243,7 +257,7 @@ class Dask:
     def _give(self, task: Task, given: dict[Any, _Given]) -> None:
         workers = tuple(self._usable)
         future = self._client.submit(
-            travel.soak_here,
+            self._travel.soak_here,
             dict(self._usable),
             self._parcel.name,
             dict(task.spec),
@@ -278,9 +292,16 @@ class Dask:
         return orphans
 
     def _answered(self, task: Task, future: Any) -> Answered:  # noqa: ANN401 - a future of distributed
-        if future.status == "error":  # KilledWorker: it took several workers with it
+        if future.status == "error":
             problem = future.exception()
-            return Answered(task, None, f"{type(problem).__name__}: {problem}")
+            words = f"{type(problem).__name__}: {' '.join(str(problem).split())}"
+            if isinstance(problem, self._distributed.KilledWorker):  # it took several with it
+                return Answered(task, None, words)
+            # No point says this: the cluster cannot soak, and would fail with the next one, too.
+            raise SoakError(
+                f"the cluster at {self._address} cannot soak: {words}; "
+                "what is done is kept, and the same command goes on"
+            )
         came = future.result()
         if came["code"] == UsageError.exit_code:
             raise UsageError(str(came["words"]).removeprefix("soakproof: "))
