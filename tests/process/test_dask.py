@@ -21,6 +21,10 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from soaker import Soaker
 
+from soakproof.errors import SoakError
+from soakproof.fleet.dask_engine import Dask
+from soakproof.fleet.engine import Task
+
 pytest.importorskip("distributed", reason="dask.distributed is an extra")
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -39,6 +43,7 @@ class Host:
     address: str
     prefix: tuple[str, ...]
     folder: Path
+    environ: dict[str, str] = field(default_factory=dict)
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
@@ -48,7 +53,12 @@ class Host:
         with log.open("wb") as file:
             argv = [*self.prefix, sys.executable, "-m", "dask", *arguments]
             process = subprocess.Popen(
-                argv, cwd=self.folder, stdout=file, stderr=file, start_new_session=True
+                argv,
+                cwd=self.folder,
+                env={**os.environ, **self.environ},
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
             )
         self.started.append(process)
         return process
@@ -81,6 +91,40 @@ def ip(*arguments: str) -> None:
 def here(tmp_path: Path) -> Iterator[Host]:
     """This host."""
     host = Host("127.0.0.1", (), tmp_path / "cluster")
+    yield host
+    host.close()
+
+
+BARE = """
+import sys
+
+class Nobody:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "soakproof":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+if sys.prefix == PREFIX:
+    sys.meta_path.insert(0, Nobody())
+"""
+"""No soakproof where the cluster's programs run; environments that they make are as they are."""
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[Host]:
+    """This host, with Dask installed, and without soakproof."""
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    code = BARE.replace("PREFIX", repr(sys.prefix))
+    (folder / "sitecustomize.py").write_text(code, "utf-8")
+    tried = subprocess.run(
+        [sys.executable, "-c", "import distributed; import soakproof"],
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "No module named 'soakproof'" in tried.stderr
+    host = Host("127.0.0.1", (), tmp_path / "cluster", {"PYTHONPATH": str(folder)})
     yield host
     host.close()
 
@@ -186,6 +230,53 @@ def test_another_host_does_the_same_and_a_worker_that_dies_is_replaced(
     near = summary_of(sound)
     same = ("campaign", "points", "verdicts", "verdict", "criteria", "ops", "failures", "machines")
     assert {name: near[name] for name in same} == {name: far[name] for name in same}
+
+
+def test_scheduler_and_workers_need_not_have_soakproof(
+    soaker: Make, bare: Host, wheels: Path
+) -> None:
+    sound = soaker()
+    address, _ = bare.scheduler(free_port())
+    for _ in range(2):
+        bare.worker(address)
+    asked = (*ASKED, "--seeds", "1..3", "--engine", "dask", "--scheduler", address)
+    code, said = finished(sound.start(*asked, "--wheels", str(wheels)))
+
+    assert 0 == code, said
+    assert {"PASS": 3, "FAIL": 0, "UNKNOWN": 0} == summary_of(sound)["verdicts"]
+
+
+@dataclass
+class Failed:
+    """A future that ended with an error."""
+
+    problem: Exception
+    status: str = "error"
+
+    def exception(self) -> Exception:
+        return self.problem
+
+
+def test_an_error_of_the_cluster_is_no_verdict_about_a_point() -> None:
+    import distributed
+
+    class Killed(distributed.KilledWorker):
+        def __init__(self) -> None:
+            """Without the worker that it names."""
+
+        def __str__(self) -> str:
+            return "seed-1"
+
+    engine = Dask.__new__(Dask)  # no cluster is asked for anything
+    engine._distributed, engine._address = distributed, "tcp://10.0.0.1:8786"
+    task = Task("seed-1", {})
+
+    answered = engine._answered(task, Failed(Killed()))
+    assert (None, True) == (answered.result, answered.why_not == "Killed: seed-1")
+    with pytest.raises(
+        SoakError, match=r"10.0.0.1:8786 cannot soak: RuntimeError: two lines; what"
+    ):
+        engine._answered(task, Failed(RuntimeError("two\n  lines")))
 
 
 def test_a_failing_run_comes_home(soaker: Make, here: Host, wheels: Path) -> None:
