@@ -18,10 +18,10 @@ ROOM = dict.fromkeys(VARIABLES, "")
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """A disk of a few hundred kilobytes, less than the toy's segment needs."""
+    """A disk of a hundred kilobytes: a tenth of what the toy's segment needs."""
     folder = tmp_path / "small"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=120k", "tmpfs", str(folder)]
     tried = subprocess.run(mount, capture_output=True, text=True, check=False)
     if tried.returncode:
         pytest.skip(f"mounting is not permitted here: {tried.stderr.strip()}")
