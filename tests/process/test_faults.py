@@ -20,7 +20,7 @@ GATE = Path(__file__).resolve().parents[2] / "eval" / "gates" / "ast_cache.toml"
 Under = Callable[..., Soaker]
 
 OPS = 150
-MODULES = 500
+MODULES = 300
 """A long soak that always has something to write: it is ended before its faults are used up."""
 
 
