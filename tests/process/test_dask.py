@@ -260,18 +260,13 @@ class Failed:
 def test_an_error_of_the_cluster_is_no_verdict_about_a_point() -> None:
     import distributed
 
-    class Killed(distributed.KilledWorker):
-        def __init__(self) -> None:
-            """Without the worker that it names."""
-
-        def __str__(self) -> str:
-            return "seed-1"
-
+    said = {"__init__": lambda _: None, "__str__": lambda _: "seed-1"}  # it names no worker
+    killed = type("Killed", (distributed.KilledWorker,), said)()
     engine = Dask.__new__(Dask)  # no cluster is asked for anything
     engine._distributed, engine._address = distributed, "tcp://10.0.0.1:8786"
     task = Task("seed-1", {})
 
-    answered = engine._answered(task, Failed(Killed()))
+    answered = engine._answered(task, Failed(killed))
     assert (None, True) == (answered.result, answered.why_not == "Killed: seed-1")
     with pytest.raises(
         SoakError, match=r"10.0.0.1:8786 cannot soak: RuntimeError: two lines; what"
