@@ -75,12 +75,14 @@ if __name__ != "__main__":  # nox.main() below imports this file once more
 def wheels(session: nox.Session) -> None:
     """Build both wheels, once for all sessions that install them."""
     session.install("build", *PYPROJECT["build-system"]["requires"])
-    into = session.cache_dir / "wheels"
-    for old in into.glob("*.whl"):
-        old.unlink()
+    into, fresh = session.cache_dir / "wheels", session.cache_dir / "wheels-fresh"
+    shutil.rmtree(fresh, ignore_errors=True)
     for project in (".", "packages/trifecta"):
-        build = ("python", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(into))
+        build = ("python", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(fresh))
         session.run_install(*build, project, silent=True)
+    if fresh.exists():  # nox -R builds nothing, and what was built before stays
+        shutil.rmtree(into, ignore_errors=True)
+        fresh.rename(into)
 
 
 def install_wheels(session: nox.Session, *others: str) -> None:
