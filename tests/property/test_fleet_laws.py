@@ -14,11 +14,11 @@ from soakproof.fleet.tally import NOTHING, Results, merge, merge_all
 
 pytestmark = pytest.mark.property
 
-SPEC = {"name": "c", "points": 6}
+SPEC = {"name": "c", "points": 6, "grid": {"workers": ["2", "4"]}}
 
 
 def _result(seed: int, verdict: str, attempts: int) -> dict[str, Any]:
-    spec = {"seed": seed, "grid": {}, "case": None}
+    spec = {"seed": seed, "grid": {"workers": "2" if seed % 2 else "4"}, "case": None}
     made = failed_result(f"seed-{seed}", spec, replay=["x"], reason="r", attempts=attempts)
     return {**made, "verdict": verdict, "reached": {f"edit/{seed % 2}": seed}}
 
