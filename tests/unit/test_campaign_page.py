@@ -170,3 +170,11 @@ def test_the_line_of_the_campaign_can_be_pasted() -> None:
         "soakproof campaign --campaign eval/campaigns/c.toml --seeds 1..2 --grid workers=2,4 "
         "--target-command &#39;tool --fast&#39;"
     ) in text
+
+
+def test_a_name_that_somebody_gave_is_in_the_line_too() -> None:
+    told = summary()
+    told["campaign"] = {**told["campaign"], "name": "tonight"}
+
+    assert "--name tonight</code>" in campaign_page(told)
+    assert "--name" not in campaign_page(summary())

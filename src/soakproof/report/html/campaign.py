@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -57,6 +58,8 @@ def _again(spec: Mapping[str, Any]) -> str:
     for name, text in sorted(spec["flags"].items()):
         if name != "campaign":
             argv += [f"--{name.replace('_', '-')}", text]
+    if not re.fullmatch(rf"{re.escape(spec['campaign'])}-[0-9a-f]{{10}}", spec["name"]):
+        argv += ["--name", spec["name"]]  # not the one that soakproof makes of what is asked
     return shlex.join(argv)
 
 
