@@ -267,7 +267,7 @@ def test_an_error_of_the_cluster_is_no_verdict_about_a_point() -> None:
     task = Task("seed-1", {})
 
     answered = engine._answered(task, Failed(killed))
-    assert (None, True) == (answered.result, answered.why_not == "Killed: seed-1")
+    assert (None, "Killed: seed-1") == (answered.result, answered.why_not)
     with pytest.raises(
         SoakError, match=r"10.0.0.1:8786 cannot soak: RuntimeError: two lines; what"
     ):
