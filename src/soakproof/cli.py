@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from soakproof import __version__
-from soakproof.commands import COMMANDS, guarded
+from soakproof.commands import COMMANDS
+from soakproof.guarded import guarded
 
 __all__ = ["ARGUMENTS", "FLAGS", "Argument", "Flag", "entry", "main", "parser"]
 

@@ -5,75 +5,29 @@ A command takes text as it was given, prints results on standard output and retu
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from soakproof.errors import Interrupted, MissingInput, SoakError, UsageError
+from soakproof.errors import MissingInput, UsageError
+from soakproof.guarded import guarded
 from soakproof.rotation.reading import is_there
 from soakproof.rundir import Project, RunDir, as_json
 
 if TYPE_CHECKING:
     from soakproof.stages.record import RecordResult
 
-__all__ = ["COMMANDS", "guarded"]
+__all__ = ["COMMANDS"]
 
 Flags = Mapping[str, str | None]
 
 _PLAIN_COLUMNS: Final = 120
 """Width of tables in logs and pipes: the same whoever asks."""
-
-
-_NO_ROOM: Final = "free some space, and begin again"
-_NO_FILES: Final = "permit more open files (ulimit -n), and begin again"
-_NOT_OURS: Final = "let this user write there, or work in another folder"
-_MACHINES_FAULT: Final = {
-    errno.ENOSPC: _NO_ROOM,
-    errno.EDQUOT: _NO_ROOM,
-    errno.EMFILE: _NO_FILES,
-    errno.ENFILE: _NO_FILES,
-    errno.EFBIG: "permit larger files (ulimit -f), and begin again",
-    errno.EROFS: _NOT_OURS,
-    errno.EACCES: _NOT_OURS,
-}
-"""What is wrong with the machine and not with us, and what its user can do about it."""
-
-
-def guarded(command: Callable[[], int]) -> int:
-    """Run a command; turn what it raises on purpose, or what the machine lacks, into one line.
-
-    Returns:
-        The exit code.
-    """
-    try:
-        return command()
-    except SoakError as problem:
-        print(f"soakproof: {problem}", file=sys.stderr)
-        return problem.exit_code
-    except KeyboardInterrupt:
-        print("soakproof: interrupted", file=sys.stderr)
-        return Interrupted.exit_code
-    except BrokenPipeError:  # the reader of our output went away; there is nobody to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as problem:
-        if problem.errno not in _MACHINES_FAULT:
-            raise
-        path = problem.filename2 or problem.filename  # of a copy, what was written
-        where = "" if path is None else f"{path}: "
-        with suppress(OSError):  # what takes our complaints may be on the same disk
-            print(
-                f"soakproof: {where}{problem.strerror}; {_MACHINES_FAULT[problem.errno]}",
-                file=sys.stderr,
-            )
-        return SoakError.exit_code
 
 
 def clean(flags: Flags) -> int:

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from invoke import Collection, Context, Exit, task
 
-from soakproof.commands import COMMANDS, guarded
+from soakproof.commands import COMMANDS
+from soakproof.guarded import guarded
 
 __all__ = ["ns"]
 

@@ -12,7 +12,8 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 
-from soakproof.commands import COMMANDS, guarded
+from soakproof.commands import COMMANDS
+from soakproof.guarded import guarded
 from soakproof.stages.conform import Checked, Conformance, conform
 from soakproof.targets.command import resolve_command
 

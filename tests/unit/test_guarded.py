@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from soakproof.commands import guarded
 from soakproof.errors import UsageError
+from soakproof.guarded import guarded
 from soakproof.line_writers import LineWriter
 from soakproof.rundir import write_bytes
 
@@ -25,7 +25,7 @@ def raised(problem: BaseException) -> int:
         (errno.ENOSPC, "free some space, and begin again"),
         (errno.EMFILE, "permit more open files (ulimit -n), and begin again"),
         (errno.EFBIG, "permit larger files (ulimit -f), and begin again"),
-        (errno.EROFS, "let this user write there, or work in another folder"),
+        (errno.EROFS, "work in a folder that may be written"),
     ],
 )
 def test_what_the_machine_lacks_is_one_line(
