@@ -389,3 +389,12 @@ def test_a_size_that_cannot_be_meant_is_refused(library: LibraryProject) -> None
     expected = "soakproof: --part-bytes: expected a whole number from 1024, found '12'"
     assert expected in done.stderr
     shutil.rmtree(library.root)
+
+
+def test_a_size_that_cannot_be_used_begins_no_run(soaker: Callable[..., Soaker]) -> None:
+    soaks = soaker()
+    refused = soaks("clean", "--campaign", "toy", "--run-id", "r", "--part-bytes", "much")
+
+    assert 2 == refused.returncode
+    assert "--part-bytes" in refused.stderr.strip().splitlines()[-1]
+    assert not (soaks.root / "_ctx").exists()

@@ -28,7 +28,7 @@ from soakproof.workload.kv import kv_plan
 from soakproof.workload.schedule import DIGEST_OPS, Workload, digest
 from soakproof.workload.script import operations_of
 from soakproof.workload.segment import Segment
-from soakproof.workload.settings import DEFAULT_PART_BYTES, Bound, resolve, resolve_bound
+from soakproof.workload.settings import DEFAULT_PART_BYTES, resolve, resolve_bound
 
 __all__ = ["DEFAULT_CAMPAIGN", "clean"]
 
@@ -63,41 +63,61 @@ def clean(
     """
     default = (project.campaign_of(DEFAULT_CAMPAIGN), "the default campaign")
     campaign = resolve("campaign", flags, environ, default=default)
-    files = asked_for(project, campaign.value, flags, like)
     only = resolve("faults", flags, {})
-    files = with_faults(files, only.value)
-    shown = project.relative(files.campaign_path)
-    defaults = defaults_of(files)
-    bound = resolve_bound(flags, environ, campaign_ops=(defaults["ops"], shown))
-    workers = resolve("workers", flags, environ, campaign=(defaults["workers"], shown))
-    seed = resolve("seed", flags, environ, campaign=(defaults["seed"], shown))
-    command = _command(project, files, flags)
+    files = with_faults(asked_for(project, campaign.value, flags, like), only.value)
+    settings = _settings(project, files, flags, environ)
+    shown = Setting(project.relative(files.campaign_path), campaign.source, campaign.origin)
+    settings |= {"campaign": shown, "faults": only}
     now = datetime.datetime.now(datetime.UTC)
-    run, run_id = _create(project, flags, environ, f"{now:%Y%m%dT%H%M%SZ}-{files.campaign['name']}")
+    name = f"{now:%Y%m%dT%H%M%SZ}-{files.campaign['name']}"
+    run, settings["run_id"] = _create(project, flags, environ, name)
     run.telemetry.mkdir()
     run.target_scratch.mkdir(parents=True)
-    segment = make_segment(run, files, seed.value, command.value, environ)
+    command = settings["target_command"].value
+    segment = make_segment(run, files, settings["seed"].value, command, environ)
     write_bytes(run.gate, files.gate)
-    settings = {
+    plan = _plan(project, run, files, settings, segment, now)
+    places = Places.of(project, run, (command, files.target["command"]))
+    places.save(run)
+    plan = places.hide_in(plan)
+    schema.check(plan, "plan", run.plan)
+    write_json(run.plan, plan)
+    return run
+
+
+def _settings(
+    project: Project, files: Asked, flags: Mapping[str, str | None], environ: Mapping[str, str]
+) -> dict[str, Setting]:
+    """Return what is set, and by whom; all of it, before anything is made."""
+    shown, defaults = project.relative(files.campaign_path), defaults_of(files)
+    bound = resolve_bound(flags, environ, campaign_ops=(defaults["ops"], shown))
+    part_bytes = (DEFAULT_PART_BYTES, "64 MiB, of each part")
+    return {
         "ops": bound.ops,
         "duration_s": bound.duration_s,
-        "workers": workers,
-        "seed": seed,
-        "run_id": run_id,
-        "campaign": Setting(shown, campaign.source, campaign.origin),
+        "workers": resolve("workers", flags, environ, campaign=(defaults["workers"], shown)),
+        "seed": resolve("seed", flags, environ, campaign=(defaults["seed"], shown)),
         "gate": _gate_setting(project, files, flags),
-        "target_command": command,
-        "faults": only,
-        "part_bytes": resolve(
-            "part_bytes", flags, environ, default=(DEFAULT_PART_BYTES, "64 MiB, of each part")
-        ),
+        "target_command": _command(project, files, flags),
+        "part_bytes": resolve("part_bytes", flags, environ, default=part_bytes),
     }
+
+
+def _plan(
+    project: Project,
+    run: RunDir,
+    files: Asked,
+    settings: Mapping[str, Setting],
+    segment: Segment,
+    now: datetime.datetime,
+) -> dict[str, Any]:
+    """Return the plan, with the places of this machine still in it."""
     plan: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "run_id": run.run_id,
         "created_at_utc": f"{now:%Y-%m-%dT%H:%M:%SZ}",
         "soakproof_version": soakproof.__version__,
-        "campaign_path": shown,
+        "campaign_path": project.relative(files.campaign_path),
         "campaign_sha256": files.campaign_sha256,
         "campaign": files.campaign,
         "target_path": project.relative(files.target_path),
@@ -106,20 +126,14 @@ def clean(
         "gate_path": project.relative(files.gate_path),
         "gate_sha256": sha256_of(run.gate),
         "settings": {name: asdict(setting) for name, setting in settings.items()},
-        "replay_argv": _replay(project, files, bound, settings),
+        "replay_argv": _replay(project, files, settings),
         "segment": _segment_document(segment),
         **({} if files.case is None else {"script": files.case.script}),
         "measures": MEASURES,
     }
     plan["schedule_sha256"], plan["faults"] = _planned(plan)
-    outside = list(outside_contract(files.campaign, files.target, workers.value))
-    plan |= {"outside_contract": outside} if outside else {}
-    places = Places.of(project, run, (command.value, files.target["command"]))
-    places.save(run)
-    plan = places.hide_in(plan)
-    schema.check(plan, "plan", run.plan)
-    write_json(run.plan, plan)
-    return run
+    outside = list(outside_contract(files.campaign, files.target, settings["workers"].value))
+    return plan | ({"outside_contract": outside} if outside else {})
 
 
 def _command(project: Project, files: Asked, flags: Mapping[str, str | None]) -> Setting:
@@ -170,16 +184,14 @@ def _segment_document(segment: Segment) -> dict[str, Any]:
     return document
 
 
-def _replay(
-    project: Project, files: Asked, bound: Bound, settings: Mapping[str, Setting]
-) -> list[str]:
+def _replay(project: Project, files: Asked, settings: Mapping[str, Setting]) -> list[str]:
     if files.case is not None:
         return list(files.case.replay)
     argv = ["soakproof", "all", "--campaign", project.relative(files.campaign_path)]
-    if bound.ops.value is not None:
-        argv += ["--ops", str(bound.ops.value)]
+    if settings["ops"].value is not None:
+        argv += ["--ops", str(settings["ops"].value)]
     else:
-        argv += ["--duration", f"{bound.duration_s.value:g}s"]
+        argv += ["--duration", f"{settings['duration_s'].value:g}s"]
     argv += ["--workers", str(settings["workers"].value), "--seed", str(settings["seed"].value)]
     if settings["faults"].value is not None:
         argv += ["--faults", settings["faults"].value]
